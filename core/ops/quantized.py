@@ -1,0 +1,124 @@
+"""Fixed-point arithmetic of quantised operators, as the reference kernels define it, in one place.
+
+A real multiplier m is held as an int32 `multiplier` in [2^30, 2^31) and a `shift`: m = multiplier * 2^(shift - 31).
+The reference rounds twice: a saturating doubling high multiply, then a rounding right shift
+(Jacob et al. 2017, arXiv:1712.05877, section 2.2, as in gemmlowp's fixedpoint.h).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import INTEGER_RANGE
+from ..errors import OpError
+from ..graph import Array, Tensor
+from ..schema.enums import ActivationFunctionType, TensorType
+
+Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
+
+
+def quantize_multiplier(real: float) -> tuple[int, int]:
+    """(multiplier, shift) of a real multiplier: multiplier * 2^(shift - 31), (0, 0) where it underflows."""
+    if real == 0.0:
+        return 0, 0
+    mantissa, shift = math.frexp(real)
+    # Rounds half away from zero; round() rounds half to even.
+    multiplier = math.floor(abs(mantissa) * 2**31 + 0.5) * (1 if mantissa > 0 else -1)
+    if abs(multiplier) == 2**31:
+        multiplier //= 2
+        shift += 1
+    if shift < -31:
+        return 0, 0
+    return multiplier, shift
+
+
+def quantize_multipliers(real: Array) -> tuple[Int32s, Int32s]:
+    """`quantize_multiplier` of each element: (multipliers, shifts), both int32."""
+    pairs = [quantize_multiplier(float(r)) for r in np.asarray(real, np.float64).reshape(-1)]
+    table = np.array(pairs, np.int64).reshape(-1, 2).astype(np.int32)
+    return table[:, 0].copy(), table[:, 1].copy()
+
+
+def doubling_high_multiply(a: Array, b: Array | int) -> Int64s:
+    """round(a * b / 2^31) of int32 values held as int64; half rounds up, the one overflow saturates."""
+    product = np.multiply(a, b, dtype=np.int64)
+    product += 1 << 30
+    product >>= 31
+    return np.minimum(product, 2**31 - 1)
+
+
+def rounding_right_shift(x: Array, exponent: Array | int) -> Int64s:
+    """x / 2^exponent rounded to nearest, half away from zero."""
+    mask = (np.int64(1) << np.asarray(exponent, np.int64)) - 1
+    remainder = x & mask
+    threshold = (mask >> 1) + (x < 0)
+    shifted: Int64s = (x >> exponent) + (remainder > threshold)
+    return shifted
+
+
+def multiply_by_quantized_multiplier(x: Array, multiplier: Array | int, shift: Array | int) -> Int64s:
+    """x * multiplier * 2^(shift - 31) with the reference's two roundings; x is int32-valued, the result int64.
+
+    `multiplier` and `shift` broadcast against `x`. The left shift wraps in 32 bits, as in the reference.
+    """
+    left = np.maximum(shift, 0)
+    right = np.maximum(np.negative(shift), 0)
+    shifted = (np.asarray(x, np.int64) << left).astype(np.int32)
+    return rounding_right_shift(doubling_high_multiply(shifted, multiplier), right)
+
+
+def multiply_int64_by_quantized_multiplier(x: Array, multiplier: Array | int, shift: Array | int) -> Int64s:
+    """The form for int64 accumulators of int16 operators: the multiplier reduced to 16 bits, one rounding.
+
+    |x| < 2^47; half rounds up.
+    """
+    wide = np.asarray(multiplier, np.int64)
+    reduced = np.where(wide < 0x7FFF0000, (wide + (1 << 15)) >> 16, 0x7FFF)
+    total = 15 - np.asarray(shift, np.int64)
+    product: Int64s = (np.asarray(x, np.int64) * reduced + (np.int64(1) << (total - 1))) >> total
+    return product
+
+
+def per_tensor(tensor: Tensor) -> tuple[float, int]:
+    """(scale, zero point) of a tensor quantised as a whole; raises OpError where it is not."""
+    quant = tensor.quant
+    if quant is None or quant.scale.size != 1:
+        found = "none" if quant is None else f"{quant.scale.size} scales"
+        raise OpError(f"tensor {tensor.name!r} must be quantised per tensor; found {found}")
+    zero_point = int(quant.zero_point[0]) if quant.zero_point.size else 0
+    return float(quant.scale[0]), zero_point
+
+
+def quantize(real: Array, scale: float, zero_point: int, dtype: TensorType) -> Array:
+    """round(real / scale) + zero_point saturated to `dtype`, in float32; half rounds away from zero."""
+    low, high = INTEGER_RANGE[dtype]
+    scaled = np.asarray(real, np.float32) / np.float32(scale)
+    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))
+    return np.clip(rounded.astype(np.float64) + zero_point, low, high).astype(np.int64)
+
+
+def activation_range(
+    activation: ActivationFunctionType, output: Tensor
+) -> tuple[int, int]:
+    """The smallest and largest stored value of `output` under a fused activation."""
+    scale, zero_point = per_tensor(output)
+    low, high = INTEGER_RANGE[output.dtype]
+
+    def stored(real: float) -> int:
+        return int(quantize(np.float32(real), scale, zero_point, TensorType.INT32))
+
+    match activation:
+        case ActivationFunctionType.RELU:
+            return max(low, stored(0.0)), high
+        case ActivationFunctionType.RELU6:
+            return max(low, stored(0.0)), min(high, stored(6.0))
+        case ActivationFunctionType.RELU_N1_TO_1:
+            return max(low, stored(-1.0)), min(high, stored(1.0))
+        case ActivationFunctionType.NONE:
+            return low, high
+        case _:
+            raise OpError(f"fused activation {activation.name} has no quantised form")

@@ -1,0 +1,132 @@
+"""Declarations of FlatBuffers tables: a frozen dataclass whose fields say how each slot is stored.
+
+The order of the fields is the order of the slots in the schema; a union takes two slots (its type,
+then its value). See https://flatbuffers.dev/internals for the encoding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, TypeVar, dataclass_transform
+
+E = TypeVar("E", bound=IntEnum)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A number stored inline; `code` is its `struct` and NumPy type code, little-endian."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enum:
+    """A member of `members`, stored as the integer type `code`."""
+
+    members: type[IntEnum]
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class String:
+    """UTF-8 text behind an offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A vector of numbers, strings or tables behind an offset."""
+
+    of: Scalar | Enum | String | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Another table behind an offset; `cls` is called late so that declarations may be in any order."""
+
+    cls: Callable[[], type]
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """One of several tables: a type byte (the position in `members`, 0 for none), then an offset."""
+
+    members: Callable[[], tuple[type | None, ...]]
+
+
+Kind = Scalar | Enum | String | Vector | Table | Union
+
+KIND = "flatbuffers kind"
+
+
+def _field(kind: Kind, default: Any) -> Any:
+    return dataclasses.field(default=default, metadata={KIND: kind})
+
+
+def boolean(default: bool = False) -> Any:
+    return _field(Scalar("?"), default)
+
+
+def int8(default: int = 0) -> Any:
+    return _field(Scalar("b"), default)
+
+
+def uint8(default: int = 0) -> Any:
+    return _field(Scalar("B"), default)
+
+
+def int32(default: int = 0) -> Any:
+    return _field(Scalar("i"), default)
+
+
+def uint32(default: int = 0) -> Any:
+    return _field(Scalar("I"), default)
+
+
+def int64(default: int = 0) -> Any:
+    return _field(Scalar("q"), default)
+
+
+def uint64(default: int = 0) -> Any:
+    return _field(Scalar("Q"), default)
+
+
+def float32(default: float = 0.0) -> Any:
+    return _field(Scalar("f"), default)
+
+
+def enum(default: IntEnum, code: str = "b") -> Any:
+    return _field(Enum(type(default), code), default)
+
+
+def string() -> Any:
+    """A string slot; None when absent."""
+    return _field(String(), None)
+
+
+def vector(of: str | Scalar | Enum | String | Table) -> Any:
+    """A vector slot; numbers (a type code) are read as a NumPy array, the rest as a tuple; None when absent."""
+    return _field(Vector(Scalar(of) if isinstance(of, str) else of), None)
+
+
+def table(cls: Callable[[], type]) -> Any:
+    return _field(Table(cls), None)
+
+
+def union(members: Callable[[], tuple[type | None, ...]]) -> Any:
+    return _field(Union(members), None)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(_field, boolean, int8, uint8, int32, uint32,
+                     int64, uint64, float32, enum, string, vector, table, union))
+def flatbuffer(cls: type[T]) -> type[T]:
+    """The class as a frozen dataclass with slots; equality is by identity where arrays are held."""
+    return dataclass(frozen=True, slots=True, eq=False)(cls)
+
+
+def fields(cls: type) -> tuple[tuple[str, Kind, Any], ...]:
+    """(name, kind, default) of each declared field, in slot order."""
+    return tuple((f.name, f.metadata[KIND], f.default) for f in dataclasses.fields(cls))
