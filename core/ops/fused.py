@@ -1,7 +1,7 @@
 """Fused activations: what an operator does to its result before it is stored.
 
-Operators that compute with a range (convolutions, pools, matrix products, arithmetic) use `clamp`, for
-which the reference knows RELU, RELU6 and RELU_N1_TO_1 and takes every other value for none.
+Operators that compute with a range (convolutions, pools, matrix products, arithmetic) use `clamp`:
+the reference knows RELU, RELU6 and RELU_N1_TO_1 there and takes every other value for none.
 Recurrent cells use `activate`, which knows all. Quantised ranges: `quantized.activation_range`.
 """
 
@@ -27,7 +27,7 @@ def float_clamp(activation: ActivationFunctionType) -> tuple[float, float]:
 
 
 def clamp(y: Array, activation: ActivationFunctionType) -> None:
-    """Limits unquantised `y`, of any real type, to the range of `activation` in place; NaN stays NaN."""
+    """Limits unquantised `y`, of any real type, to the range of `activation`; NaN stays NaN."""
     bounds = RANGES.get(activation)
     if bounds is None:
         return
