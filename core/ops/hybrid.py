@@ -1,9 +1,9 @@
 """Products of float activations with integer weights ("hybrid", dynamic-range quantisation).
 
 Each row of activations is quantised to int8 on its own, the integer dot products are exact, and one
-float32 multiplication per result scales them back. Steps and roundings are those of the reference on
-x86 (SSE4.1): blocks of eight columns round by adding a half and truncating, the rest half away from
-zero.
+float32 multiplication per result scales them back. Steps and roundings are those of the reference
+on x86 (SSE4.1): blocks of eight columns round by adding a half and truncating, the rest half away
+from zero.
 """
 
 from __future__ import annotations
