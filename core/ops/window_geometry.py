@@ -12,7 +12,7 @@ LARGEST = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """One element of the filter along one dimension: the outputs it reaches and the inputs it reads."""
+    """A filter element along one dimension: the outputs it reaches and the inputs they read."""
 
     index: int
     outputs: slice
@@ -30,8 +30,8 @@ def window(
     """
     if in_size < 0 or filter_size <= 0 or stride <= 0 or dilation <= 0:
         raise OpError(
-            f"input size {in_size}, filter size {filter_size}, stride {stride}, dilation {dilation}; "
-            "filter, stride and dilation must be positive"
+            f"input size {in_size}, filter size {filter_size}, stride {stride}, "
+            f"dilation {dilation}; filter, stride and dilation must be positive"
         )
     reach = (filter_size - 1) * dilation + 1
     match padding:
@@ -55,7 +55,9 @@ def taps(
     What a tap would read in the padding is left out of its slices.
     """
     reaching: list[Tap] = []
-    for index in range(filter_size):
+    nearest = max(0, -((out_size - 1) * stride - before) // dilation)
+    furthest = min(filter_size, (in_size - 1 + before) // dilation + 1)
+    for index in range(nearest, furthest):
         offset = index * dilation - before
         first = max(0, -(offset // stride))
         last = min(out_size, (in_size - 1 - offset) // stride + 1)
