@@ -7,6 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .enums import *
+from .options import BuiltinOptions
+from .options2 import BuiltinOptions2
 from .table import *
 
 
@@ -97,7 +99,7 @@ class OperatorCode:
     deprecated_builtin_code: int = int8()
     custom_code: str | None = string()
     version: int = int32(1)
-    builtin_code: BuiltinOperator = enum(BuiltinOperator.ADD, "i")
+    builtin_code: int = int32()
 
 
 @flatbuffer
