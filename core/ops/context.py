@@ -8,34 +8,36 @@ from typing import Any, Protocol
 from ..dtypes import NUMPY
 from ..errors import OpError, ValueUnknown
 from ..graph import ABSENT, Array, Graph, Node, Shape, Tensor
+from ..limits import Limits
 from ..schema.enums import TensorType
 
 
 class SubgraphCall(Protocol):
     """Another graph of the model, run from a control-flow node with memory of its own."""
 
-    def allocate(self, inputs: Sequence[Array]) -> None:
-        """Prepares the graph for inputs of these shapes; does nothing when they are those of the last call."""
-        ...
-
-    def output_shapes(self, inputs: Sequence[Shape]) -> Sequence[Shape]:
-        """Output shapes for these input shapes; raises ValueUnknown when they depend on data."""
+    def output_shapes(self, inputs: Sequence[Shape]) -> Sequence[Shape | None]:
+        """Output shapes for these input shapes, None for those that depend on data."""
         ...
 
     def run(self, inputs: Sequence[Array]) -> Sequence[Array]:
-        """Runs it; the results are valid until the next call."""
+        """Runs it; the results are valid until the next call of the same graph."""
         ...
 
 
 class Frame(Protocol):
     """The tensors of one running graph, as the context sees them."""
 
-    graph: Graph
-    resources: dict[Any, Any]
+    @property
+    def graph(self) -> Graph: ...
+    @property
+    def resources(self) -> dict[Any, Any]: ...
+    @property
+    def limits(self) -> Limits: ...
 
     def shape(self, tensor: int) -> Shape: ...
     def value(self, tensor: int) -> Array: ...
     def array(self, tensor: int) -> Array: ...
+    def publish(self, tensor: int, values: Array) -> None: ...
     def scratch(self, shape: Shape, dtype: Any) -> Array: ...
     def subgraph(self, index: int) -> SubgraphCall: ...
 
@@ -111,6 +113,10 @@ class OpContext:
         self.output_tensor(j)
         return self.frame.array(self.node.outputs[j])
 
+    def publish(self, j: int, values: Array) -> None:
+        """Sets output `j`, within a step, where `prepare` gave None for its shape."""
+        self.frame.publish(self.node.outputs[j], values)
+
     def scratch(self, shape: Shape, dtype: Any) -> Array:
         """Memory that is the step's own while it runs, with any content, shared with the other nodes."""
         return self.frame.scratch(shape, dtype)
@@ -122,6 +128,10 @@ class OpContext:
     def resources(self) -> dict[Any, Any]:
         """What outlives an invoke and is shared by all graphs: variables and hashtables by their ids."""
         return self.frame.resources
+
+    @property
+    def limits(self) -> Limits:
+        return self.frame.limits
 
     def require(self, condition: bool, message: str | Callable[[], str]) -> None:
         """Raises OpError with `message` unless `condition`."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .context import OpContext
 
 Step = Callable[[], None]
-Prepare = Callable[["OpContext"], Sequence[Shape]]
+Prepare = Callable[["OpContext"], Sequence[Shape | None]]
 Bind = Callable[["OpContext"], Step]
 B = TypeVar("B", bound=Bind)
 
@@ -21,7 +21,8 @@ B = TypeVar("B", bound=Bind)
 class Op:
     """One operator.
 
-    `prepare(ctx)` checks the node and returns the shape of each output (their types are the file's).
+    `prepare(ctx)` checks the node and returns the shape of each output (their types are the file's); None for
+    an output whose shape only its step knows, which then calls `ctx.publish`.
     `bind(ctx)` returns the step that `invoke` runs: all look-ups, packing and allocation are done in it.
     `pure`: the outputs depend on the inputs alone, so that a node of constants is computed once.
     `view`: the output is the input's elements in the same order, so that both may share memory.

@@ -1,0 +1,410 @@
+"""The public class: tf.lite.Interpreter's names, arguments, layouts and exceptions."""
+
+from __future__ import annotations
+
+import operator
+import os
+import threading
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from enum import IntEnum
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .conversion import convert
+from .details import op_details, tensor_details
+from .dtypes import NUMPY
+from .errors import InvokeError, ResizeError
+from .graph import Array, Graph, Model, Shape
+from .limits import Limits
+from .ops.registry import Op
+from .plan import ExecutionPlan
+from .schema.enums import TensorType
+from .schema.reader import open_model, read_model
+from .session import Session
+from .signature import SignatureRunner, signature_list
+from .threads import default_threads, use_threads
+from .verify import verify
+from .views import Views
+
+_VIEW_ALIVE = """There is at least 1 reference to internal data
+      in the interpreter in the form of a numpy array or slice. Be sure to
+      only hold the function returned from tensor() if you are using raw
+      data access."""
+
+_RAW_BYTES = frozenset({TensorType.FLOAT8_E4M3FN, TensorType.FLOAT8_E5M2})
+
+
+class OpResolverType(IntEnum):
+    """Which kernels and delegates run; litegpu has one set of CPU kernels, the reference."""
+
+    AUTO = 0
+    BUILTIN = 1
+    BUILTIN_REF = 2
+    BUILTIN_WITHOUT_DEFAULT_DELEGATES = 3
+
+
+class Interpreter:
+    """Runs a TensorFlow Lite model; a drop-in for `tf.lite.Interpreter`.
+
+    `model_path` or `model_content` (bytes or any buffer) is required. `num_threads` is an int >= -1: 0 means
+    1, -1 and None let litegpu choose. `limits` bounds memory and work (see `Limits`).
+
+    Raises ValueError for a malformed model or argument; `allocate_tensors` and `invoke` raise RuntimeError
+    (which is a ValueError too) naming the node that cannot run.
+    """
+
+    def __init__(
+        self,
+        model_path: str | bytes | os.PathLike[Any] | None = None,
+        model_content: Any = None,
+        experimental_delegates: Sequence[Any] | None = None,
+        num_threads: int | None = None,
+        experimental_op_resolver_type: OpResolverType = OpResolverType.AUTO,
+        experimental_preserve_all_tensors: bool = False,
+        experimental_disable_delegate_clustering: bool = False,
+        experimental_default_delegate_latest_features: bool = False,
+        experimental_compress_quantization_zero_points: bool = False,
+        experimental_disable_delegate_node_fusion: bool = False,
+        experimental_force_delegate_node_profiling: bool = False,
+        *,
+        limits: Limits = Limits(),  # noqa: B008
+    ) -> None:
+        arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        self._arguments: dict[str, Any] = arguments
+        self._open(arguments, {})
+
+    def _open(self, arguments: dict[str, Any], custom_ops: Mapping[str, Op]) -> None:
+        resolver = arguments["experimental_op_resolver_type"]
+        if not isinstance(resolver, OpResolverType):
+            raise ValueError(f"Unrecognized passed in op resolver type: {resolver}")
+        self._threads = checked_threads(arguments["num_threads"])
+        self._preserve = bool(arguments["experimental_preserve_all_tensors"])
+        self._compress = bool(arguments["experimental_compress_quantization_zero_points"])
+        self._delegates = arguments["experimental_delegates"]
+        if self._preserve and resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN):
+            warnings.warn(
+                "Warning: Enabling `experimental_preserve_all_tensors` with the BUILTIN or AUTO op resolver is "
+                "intended for debugging purposes only. Be aware that this can significantly increase memory "
+                "usage by storing all intermediate tensors.",
+                UserWarning,
+                stacklevel=3,
+            )
+        self._model = load(arguments["model_path"], arguments["model_content"])
+        self._session = Session(self._model, arguments["limits"], custom_ops, self._preserve)
+        graph = self._model.graphs[0]
+        self._resized: dict[int, Shape] = {}
+        self._plan: ExecutionPlan | None = None
+        self._views = Views()
+        self._busy = threading.Lock()
+        self._closed = False
+        self._input_shapes = [graph.tensors[t].shape for t in graph.inputs]
+
+    # Running.
+
+    def allocate_tensors(self) -> None:
+        """Plans the graph for the present input shapes: prepares, places and binds every node."""
+        self._check_usable()
+        self._ensure_no_views()
+        use_threads(self._threads)
+        previous = self._plan
+        plan = self._session.plan(0, self._input_shapes)
+        if previous is not None and previous is not plan:
+            _carry_inputs(previous, plan)
+        self._plan = plan
+
+    def invoke(self) -> None:
+        """Runs the graph on the inputs that were set; releases the GIL wherever NumPy does."""
+        self._check_usable()
+        self._ensure_no_views()
+        if self._plan is None:
+            raise InvokeError("Invoke called on model that is not ready. Call allocate_tensors() first.")
+        self._run(self._plan)
+
+    def _run(self, plan: ExecutionPlan) -> None:
+        if not self._busy.acquire(blocking=False):
+            raise InvokeError(
+                "Another thread is running this interpreter; use one interpreter per thread."
+            )
+        try:
+            use_threads(self._threads)
+            self._session.start_clock()
+            with np.errstate(all="ignore"):
+                plan.run()
+        finally:
+            self._busy.release()
+
+    def _signature_plan(self, graph: int, shapes: Sequence[Shape]) -> ExecutionPlan:
+        """The plan for a signature's graph; the main graph's becomes the interpreter's own."""
+        plan = self._session.plan(graph, shapes)
+        if graph == 0:
+            self._input_shapes = list(shapes)
+            self._plan = plan
+        return plan
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise InvokeError("The interpreter is closed.")
+
+    def _safe_to_run(self) -> bool:
+        return not self._views.alive()
+
+    def _ensure_no_views(self) -> None:
+        if not self._safe_to_run():
+            raise RuntimeError(_VIEW_ALIVE)
+
+    # Tensors.
+
+    def set_tensor(self, tensor_index: int, value: Any) -> None:
+        """Copies `value` into a tensor of the main graph; dtype and shape must be the tensor's."""
+        self._check_usable()
+        index = self._checked_index(tensor_index)
+        shape = self._shape_now(index)
+        array = convert(value, self._graph.tensors[index], index, shape)
+        if self._session.constant(0, index) is not None and index not in self._graph.inputs:
+            self._session.set_constant(0, index, array)
+            if self._plan is not None:
+                self._plan = self._session.plan(0, self._input_shapes)
+            return
+        target = None if self._plan is None else self._plan.arrays[index]
+        if target is None:
+            raise ValueError("Cannot set tensor: Tensor is unallocated. Try calling allocate_tensors() first")
+        np.copyto(target, array)
+
+    def get_tensor(self, tensor_index: int, subgraph_index: int = 0) -> Any:
+        """A copy of a tensor's values; of rank 0, a NumPy scalar."""
+        array = self._readable(tensor_index, subgraph_index)
+        dtype = self._model.graphs[subgraph_index].tensors[tensor_index].dtype
+        if dtype in _RAW_BYTES:
+            array = array.view(np.int8)
+        if array.ndim == 0 and not array.dtype.hasobject:
+            return array[()]
+        return array.copy()
+
+    def tensor(self, tensor_index: int) -> Callable[[], Any]:
+        """A function that gives a writable view of a tensor's memory.
+
+        Hold the function, not the view: while a view is alive, invoke, allocate_tensors and
+        resize_tensor_input raise RuntimeError.
+        """
+
+        def view() -> Any:
+            array = self._readable(tensor_index, 0)
+            return array[()] if array.ndim == 0 and not array.dtype.hasobject else self._views.make(array)
+
+        return view
+
+    def _readable(self, tensor_index: int, subgraph_index: int) -> Array:
+        """The memory of a tensor whose values are defined; ValueError says why they are not."""
+        self._check_usable()
+        graphs = self._model.graphs
+        subgraph = operator.index(subgraph_index)
+        if not 0 <= subgraph < len(graphs):
+            raise ValueError(f"Invalid subgraph index {subgraph} exceeds max subgraph index {len(graphs) - 1}")
+        graph = graphs[subgraph]
+        index = self._checked_index(tensor_index, graph)
+        constant = self._session.constant(subgraph, index)
+        if constant is not None and index not in graph.inputs:
+            return constant
+        plan = self._plan if subgraph == 0 else self._session.latest_plan(subgraph)
+        if plan is None or self._plan is None:
+            raise ValueError("Tensor data is null. Run allocate_tensors() first")
+        array = plan.arrays[index]
+        if index in graph.inputs or graph.tensors[index].is_variable:
+            return plan.array(index)
+        if array is None and plan.shapes[index] is None:
+            raise ValueError(f"Tensor data is null. Run invoke() first: the shape of tensor {index} depends on data")
+        if array is None or not (self._preserve or index in graph.outputs or index in plan.known):
+            name = graph.tensors[index].name
+            raise ValueError(
+                f"Tensor data is null. Tensor {index} ({name!r}) is an intermediate result whose memory is reused: "
+                "construct the Interpreter with experimental_preserve_all_tensors=True to read it"
+            )
+        return array
+
+    @property
+    def _graph(self) -> Graph:
+        return self._model.graphs[0]
+
+    def _checked_index(self, index: Any, graph: Graph | None = None) -> int:
+        position = operator.index(index)
+        count = len((graph or self._graph).tensors)
+        if not 0 <= position < count:
+            raise ValueError(f"Invalid tensor index {position} exceeds max tensor index {count}")
+        return position
+
+    def _shape_now(self, index: int) -> Shape:
+        """The shape of a tensor of the main graph as far as it is known."""
+        if index in self._graph.inputs:
+            return self._input_shapes[self._graph.inputs.index(index)]
+        if self._plan is not None:
+            array = self._plan.arrays[index]
+            known = array.shape if array is not None else self._plan.shapes[index]
+            if known is not None:
+                return known
+        return self._resized.get(index, self._graph.tensors[index].shape)
+
+    # Shapes.
+
+    def resize_tensor_input(self, input_index: int, tensor_size: Any, strict: bool = False) -> None:
+        """Changes the shape of an input; call allocate_tensors() afterwards.
+
+        `strict` allows only the dimensions that are unknown (-1) in the tensor's signature to change.
+        """
+        self._check_usable()
+        self._ensure_no_views()
+        index = operator.index(input_index)
+        size = np.array(tensor_size, np.int32)
+        if size.ndim != 1:
+            raise ValueError(f"Shape should be 1D instead of {size.ndim}.")
+        if not 0 <= index < len(self._graph.tensors):
+            raise ResizeError(
+                "tensor_index < context_.tensors_size && tensor_index >= 0 was not true: "
+                f"tensor {index} of {len(self._graph.tensors)}."
+            )
+        shape = tuple(size.tolist())
+        if any(dim < 0 for dim in shape):
+            raise ResizeError(f"BytesRequired number of elements overflowed: negative size in {list(shape)}.\n")
+        if strict:
+            self._check_strict(index, shape)
+        if shape == self._shape_now(index):
+            return
+        if index in self._graph.inputs:
+            self._input_shapes[self._graph.inputs.index(index)] = shape
+        self._resized[index] = shape
+        self._plan = None
+
+    def _check_strict(self, index: int, shape: Shape) -> None:
+        tensor = self._graph.tensors[index]
+        current = self._shape_now(index)
+        if len(current) != len(shape):
+            raise ResizeError(f"tensor->dims->size != dims.size() ({len(current)} != {len(shape)})")
+        allowed = tensor.shape_signature or current
+        for axis, (have, want) in enumerate(zip(current, shape, strict=True)):
+            if have != want and allowed[axis] != -1:
+                raise ResizeError(
+                    f"Attempting to resize dimension {axis} of tensor {index} with value {have} to {want}. "
+                    "ResizeInputTensorStrict only allows mutating unknown dimensions identified by -1."
+                )
+
+    def reset_all_variables(self) -> None:
+        """Zeroes every variable tensor; resource variables keep their values."""
+        self._check_usable()
+        self._session.reset_variables()
+
+    # Details.
+
+    def get_input_details(self) -> list[dict[str, Any]]:
+        return [self._get_tensor_details(i, 0) for i in self._graph.inputs]
+
+    def get_output_details(self) -> list[dict[str, Any]]:
+        return [self._get_tensor_details(i, 0) for i in self._graph.outputs]
+
+    def get_tensor_details(self, subgraph_index: int = 0) -> list[dict[str, Any]]:
+        """Details of every tensor of a graph."""
+        count = len(self._model.graphs)
+        if not 0 <= subgraph_index < count:
+            raise ValueError(
+                f"subgraph_index is out of range: {subgraph_index} for the model, which has {count} subgraphs."
+            )
+        tensors = self._model.graphs[subgraph_index].tensors
+        return [self._get_tensor_details(i, subgraph_index) for i in range(len(tensors))]
+
+    def _get_tensor_details(self, tensor_index: int, subgraph_index: int = 0) -> dict[str, Any]:
+        graph = self._model.graphs[subgraph_index]
+        index = self._checked_index(tensor_index, graph)
+        tensor = graph.tensors[index]
+        shape = self._shape_now(index) if subgraph_index == 0 else tensor.shape
+        signature = tensor.shape_signature if tensor.shape_signature else shape
+        return tensor_details(graph, index, shape, signature, self._compress)
+
+    def _get_op_details(self, op_index: int) -> dict[str, Any]:
+        nodes = self._graph.nodes
+        if not 0 <= op_index < len(nodes):
+            raise ValueError(f"Invalid node index {op_index}; the graph has {len(nodes)} nodes")
+        return op_details(self._graph, nodes[op_index], op_index)
+
+    def _get_ops_details(self) -> list[dict[str, Any]]:
+        return [self._get_op_details(i) for i in range(len(self._graph.nodes))]
+
+    def num_subgraphs(self) -> int:
+        return len(self._model.graphs)
+
+    @property
+    def experimental_compress_quantization_zero_points(self) -> bool:
+        return self._compress
+
+    # Signatures.
+
+    def get_signature_list(self) -> dict[str, dict[str, list[str]]]:
+        """{key: {"inputs": names, "outputs": names}}, names sorted."""
+        return signature_list(self._model)
+
+    def _get_full_signature_list(self) -> dict[str, dict[str, dict[str, int]]]:
+        return {
+            s.key: {"inputs": dict(s.inputs), "outputs": dict(s.outputs)} for s in self._model.signatures
+        }
+
+    def get_signature_runner(
+        self, signature_key: str | None = None, *, method_name: str | None = None
+    ) -> SignatureRunner:
+        """A callable that runs one signature; None where the model has just one."""
+        self._check_usable()
+        return SignatureRunner(self, method_name if signature_key is None else signature_key)
+
+    # Life.
+
+    def close(self) -> None:
+        """Releases the model and all memory; views that are still held stay valid."""
+        if not self._closed:
+            self._closed = True
+            self._plan = None
+            self._session.forget_plans()
+
+    def __enter__(self) -> Interpreter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._arguments
+
+    def __setstate__(self, arguments: dict[str, Any]) -> None:
+        self.__init__(**arguments)  # type: ignore[misc]
+
+
+def load(path: Any, content: Any) -> Model:
+    """The verified model at a path, or within a buffer."""
+    if path and content is not None and len(content):
+        raise ValueError("Can't both provide `model_path` and `model_content`")
+    if path:
+        model = open_model(Path(os.fsdecode(os.fspath(path))))
+    elif content is not None and len(content):
+        model = read_model(memoryview(content))
+    else:
+        raise ValueError("`model_path` or `model_content` must be specified.")
+    verify(model)
+    return model
+
+
+def checked_threads(count: Any) -> int:
+    """The number of threads that `num_threads` stands for; ValueError if it stands for none."""
+    if count is None:
+        return default_threads()
+    if not isinstance(count, Integral):
+        raise ValueError(f"type of num_threads should be int, not {type(count).__name__}")
+    if count < -1:
+        raise ValueError(f"num_threads should >= -1, not {count}")
+    return default_threads() if count == -1 else max(1, int(count))
+
+
+def _carry_inputs(old: ExecutionPlan, new: ExecutionPlan) -> None:
+    """Keeps what was set in inputs whose shape has not changed."""
+    for t in new.graph.inputs:
+        source, target = old.arrays[t], new.array(t)
+        if source is not None and source.shape == target.shape:
+            np.copyto(target, source)

@@ -1,0 +1,149 @@
+"""What all plans of one interpreter share: the model, its operators, constants and state."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .dtypes import NUMPY, OBJECTS, decode
+from .errors import LimitError, ModelError, OpError
+from .graph import Array, Model, Node, Shape, Tensor
+from .limits import Limits
+from .ops.registry import BUILTIN, CUSTOM, Op
+from .plan import ExecutionPlan
+
+CACHED_PLANS = 16
+"""Plans kept per graph, by input shapes; the least recently used goes first."""
+
+
+class Session:
+    """Plans are looked up by graph and input shapes; variables and resources outlive them."""
+
+    def __init__(
+        self,
+        model: Model,
+        limits: Limits,
+        custom_ops: Mapping[str, Op],
+        preserve_all: bool = False,
+        poison: bool = False,
+    ) -> None:
+        self.model = model
+        self.limits = limits
+        self.preserve_all = preserve_all
+        self.poison = poison
+        self.resources: dict[Any, Any] = {}
+        self.deadline: float | None = None
+        self.ops = [
+            [_resolve(node, index, custom_ops) for index, node in enumerate(graph.nodes)]
+            for graph in model.graphs
+        ]
+        self._constants: dict[tuple[int, int], Array] = {}
+        self._variables: dict[tuple[int, int], Array] = {}
+        self._plans: dict[int, OrderedDict[tuple[Shape, ...], ExecutionPlan]] = {}
+        self._planning: list[int] = []
+
+    def plan(self, graph: int, shapes: Sequence[Shape]) -> ExecutionPlan:
+        """The plan of a graph for these input shapes, made now unless it was made before."""
+        if not 0 <= graph < len(self.model.graphs):
+            raise OpError(f"subgraph {graph} does not exist; the model has {len(self.model.graphs)}")
+        key = tuple(shapes)
+        plans = self._plans.setdefault(graph, OrderedDict())
+        found = plans.get(key)
+        if found is not None:
+            plans.move_to_end(key)
+            return found
+        if graph in self._planning:
+            raise OpError(f"subgraph {graph} calls itself, directly or through others")
+        if len(self._planning) >= self.limits.call_depth:
+            raise LimitError(f"subgraphs are nested deeper than limits.call_depth={len(self._planning)}")
+        self._planning.append(graph)
+        try:
+            plans[key] = made = ExecutionPlan(self, graph, key)
+        finally:
+            self._planning.pop()
+        if len(plans) > CACHED_PLANS:
+            plans.popitem(last=False)
+        return made
+
+    def latest_plan(self, graph: int) -> ExecutionPlan | None:
+        """The plan of a graph that was asked for last."""
+        plans = self._plans.get(graph)
+        return next(reversed(plans.values())) if plans else None
+
+    def forget_plans(self) -> None:
+        """Drops every plan: constants have changed."""
+        self._plans.clear()
+
+    def constant(self, graph: int, index: int) -> Array | None:
+        """The values of a constant tensor (sparse ones compressed, 1-D); None if it is computed."""
+        found = self._constants.get((graph, index))
+        if found is None:
+            tensor = self.model.graphs[graph].tensors[index]
+            if tensor.data is None:
+                return None
+            found = self._constants[graph, index] = decode_constant(tensor)
+        return found
+
+    def set_constant(self, graph: int, index: int, values: Array) -> None:
+        self._constants[graph, index] = values.copy()
+        self.forget_plans()
+
+    def variable(self, graph: int, index: int, shape: Shape) -> Array:
+        """The memory of a variable tensor: zeros at first, kept from plan to plan while its shape stays."""
+        found = self._variables.get((graph, index))
+        if found is None or found.shape != shape:
+            tensor = self.model.graphs[graph].tensors[index]
+            found = self._variables[graph, index] = new_array(shape, tensor)
+            found.fill(b"" if tensor.dtype in OBJECTS else 0)
+        return found
+
+    def reset_variables(self) -> None:
+        for array in self._variables.values():
+            array.fill(0)
+
+    def start_clock(self) -> None:
+        """Starts the time that `limits.invoke_seconds` allows."""
+        seconds = self.limits.invoke_seconds
+        self.deadline = None if seconds is None else time.monotonic() + seconds
+
+    def check_clock(self) -> None:
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise LimitError(f"invoke took longer than limits.invoke_seconds={self.limits.invoke_seconds}")
+
+
+def decode_constant(tensor: Tensor) -> Array:
+    """The values of a tensor's stored bytes; sparse tensors give their compressed values, 1-D."""
+    assert tensor.data is not None
+    if tensor.sparsity is not None:
+        return tensor.data.view(NUMPY[tensor.dtype])
+    try:
+        return decode(tensor.data, tensor.dtype, tensor.shape)
+    except ValueError as error:
+        raise ModelError(f"tensor {tensor.name!r}: {error}") from error
+
+
+def new_array(shape: Shape, tensor: Tensor) -> Array:
+    """Memory for one tensor outside of any arena; strings start empty."""
+    array = np.empty(shape, NUMPY[tensor.dtype])
+    if tensor.dtype in OBJECTS:
+        array.fill(b"")
+    return array
+
+
+def _resolve(node: Node, index: int, custom_ops: Mapping[str, Op]) -> Op | None:
+    """The operator of a node; None for a custom operator that nobody registered."""
+    if node.custom:
+        return custom_ops.get(node.op) or CUSTOM.get(node.op)
+    found = BUILTIN.get(node.op)
+    if found is None or not found.versions[0] <= node.version <= found.versions[1]:
+        known = "" if found is None else " litegpu has versions {}-{}.".format(*found.versions)
+        raise ModelError(
+            f"Didn't find op for builtin opcode '{node.op}' version '{node.version}'. An older version of "
+            f"this builtin might be supported. Are you using an old TFLite binary with a newer model?"
+            f"{known} First used by node {index}.\nRegistration failed.\n"
+        )
+    return found
