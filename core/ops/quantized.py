@@ -93,12 +93,18 @@ def per_tensor(tensor: Tensor) -> tuple[float, int]:
     return float(quant.scale[0]), zero_point
 
 
+def round_half_away(x: Array) -> Array:
+    """Floating-point `x` rounded to the nearest integer, half away from zero, as C rounds."""
+    # Not 0.5 itself, which would carry 0.49999997 to 1.
+    almost_half = np.nextafter(x.dtype.type(0.5), x.dtype.type(0))
+    return np.asarray(np.trunc(x + np.copysign(almost_half, x)))
+
+
 def quantize(real: Array, scale: float, zero_point: int, dtype: TensorType) -> Array:
-    """round(real / scale) + zero_point saturated to `dtype`, in float32; half rounds away from zero."""
+    """round(real / scale) + zero_point saturated to `dtype`, in float32; NaN gives the lowest."""
     low, high = INTEGER_RANGE[dtype]
-    scaled = np.asarray(real, np.float32) / np.float32(scale)
-    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))
-    return np.clip(rounded.astype(np.float64) + zero_point, low, high).astype(np.int64)
+    rounded = round_half_away(np.asarray(real, np.float32) / np.float32(scale))
+    return np.fmin(np.fmax(rounded.astype(np.float64) + zero_point, low), high).astype(np.int64)
 
 
 def activation_range(
