@@ -38,9 +38,10 @@ class String:
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """A vector of numbers, strings or tables behind an offset."""
+    """A vector of numbers, strings or tables behind an offset; its items start at a multiple of `alignment`."""
 
     of: Scalar | Enum | String | Table
+    alignment: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,9 @@ def string() -> Any:
     return _field(String(), None)
 
 
-def vector(of: str | Scalar | Enum | String | Table) -> Any:
-    """A vector slot; numbers (a type code) are read as a NumPy array, the rest as a tuple; None when absent."""
-    return _field(Vector(Scalar(of) if isinstance(of, str) else of), None)
+def vector(of: str | Scalar | Enum | String | Table, alignment: int = 0) -> Any:
+    """A vector slot, None when absent; numbers (a type code) are read as an array, others as a tuple."""
+    return _field(Vector(Scalar(of) if isinstance(of, str) else of, alignment), None)
 
 
 def table(cls: Callable[[], type]) -> Any:

@@ -130,7 +130,7 @@ class SubGraph:
 
 @flatbuffer
 class Buffer:
-    data: NDArray[Any] | None = vector("B")
+    data: NDArray[Any] | None = vector("B", alignment=16)
     offset: int = uint64()
     size: int = uint64()
 
