@@ -142,7 +142,7 @@ class ExecutionPlan:
                 self.shapes[tensor] = tuple(shape)
         if op.view and not self.session.preserve_all:
             self._share(node, index)
-        elif op.pure and self._constant_inputs(node):
+        elif op.of_shapes or (op.pure and self._constant_inputs(node)):
             self._fold(ctx, op)
 
     def _constant_inputs(self, node: Node) -> bool:

@@ -26,6 +26,7 @@ class Op:
     `bind(ctx)` returns the step that `invoke` runs: all look-ups, packing and allocation are done in it.
     `pure`: the outputs depend on the inputs alone, so that a node of constants is computed once.
     `view`: the output is the input's elements in the same order, so that both may share memory.
+    `of_shapes`: the outputs depend on the shapes of the inputs alone, and are known as soon as these are.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Op:
     versions: tuple[int, int]
     pure: bool
     view: bool
+    of_shapes: bool = False
 
 
 BUILTIN: dict[str, Op] = {}
@@ -47,6 +49,7 @@ def op(
     custom: bool = False,
     pure: bool = True,
     view: bool = False,
+    of_shapes: bool = False,
 ) -> Callable[[B], B]:
     """Registers the decorated `bind` under each of `names`: schema names, or custom codes where `custom`."""
     table = CUSTOM if custom else BUILTIN
@@ -55,7 +58,7 @@ def op(
         for name in names:
             if name in table:
                 raise ValueError(f"operator {name} is registered twice")
-            table[name] = Op(name, prepare, bind, versions, pure, view)
+            table[name] = Op(name, prepare, bind, versions, pure, view, of_shapes)
         return bind
 
     return add
