@@ -1,0 +1,70 @@
+"""Every tolerance of the test-suite, and the comparison that uses them.
+
+Integers, booleans and strings must be equal. Floats: |difference| <= relative * |expected| +
+absolute * max(1, largest |expected|); NaN and infinities must agree.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+SINGLE_OP = {
+    "float64": (1e-5, 1e-6),
+    "float32": (1e-5, 1e-6),
+    "complex64": (1e-5, 1e-6),
+    "complex128": (1e-5, 1e-6),
+    "float16": (1e-3, 1e-3),
+    "bfloat16": (8e-3, 8e-3),
+    "float8_e4m3fn": (0.0, 0.0),
+    "float8_e5m2": (0.0, 0.0),
+}
+"""(relative, absolute) of one operator against its oracle."""
+
+WHOLE_MODEL = 1e-4
+"""Of the largest magnitude of an output: a whole float model on the CPU against LiteRT."""
+
+WHOLE_MODEL_ON_DELEGATE = 5e-4
+"""The same, on a GPU delegate against the CPU."""
+
+
+def assert_close(got: Any, expected: Any, what: str = "") -> None:
+    """Shape and dtype first, then the values, within the tolerance of one operator."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    assert got.shape == expected.shape, f"{what}: shape {got.shape}, expected {expected.shape}"
+    assert _kind(got) == _kind(expected), f"{what}: dtype {got.dtype}, expected {expected.dtype}"
+    if _kind(expected) == "string":
+        assert [_text(x) for x in got.ravel()] == [_text(x) for x in expected.ravel()], what
+        return
+    tolerance = SINGLE_OP.get(expected.dtype.name)
+    if tolerance is None:
+        np.testing.assert_array_equal(got, expected, err_msg=what)
+        return
+    _assert_floats(got, expected, tolerance, what)
+
+
+def _assert_floats(got: Any, expected: Any, tolerance: tuple[float, float], what: str) -> None:
+    wide = np.complex128 if expected.dtype.kind == "c" else np.float64
+    g, e = got.astype(wide), expected.astype(wide)
+    finite = np.isfinite(e)
+    np.testing.assert_array_equal(np.isfinite(g), finite, err_msg=f"{what}: NaN or Inf differ")
+    np.testing.assert_array_equal(g[~finite], e[~finite], err_msg=f"{what}: NaN or Inf differ")
+    if finite.any():
+        magnitude = np.abs(e[finite])
+        relative, absolute = tolerance
+        bound = relative * magnitude + absolute * max(1.0, magnitude.max())
+        error = np.abs(g[finite] - e[finite])
+        worst = int(np.argmax(error - bound))
+        assert (error <= bound).all(), (
+            f"{what}: {g[finite][worst]} where {e[finite][worst]} was expected "
+            f"(error {error[worst]:.3g}, allowed {bound[worst]:.3g})"
+        )
+
+
+def _kind(array: Any) -> str:
+    return "string" if array.dtype.kind in "SUO" else str(array.dtype.name)
+
+
+def _text(item: Any) -> bytes:
+    return item if isinstance(item, bytes) else str(item).encode()
