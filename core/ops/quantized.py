@@ -20,6 +20,9 @@ from ..schema.enums import ActivationFunctionType, TensorType
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 
+# Not a half itself, which would carry 0.49999997 to 1.
+ALMOST_HALF = np.nextafter(np.float32(0.5), np.float32(0))
+
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """(multiplier, shift) of a real multiplier: multiplier * 2^(shift - 31), (0, 0) where it underflows."""
@@ -93,11 +96,9 @@ def per_tensor(tensor: Tensor) -> tuple[float, int]:
     return float(quant.scale[0]), zero_point
 
 
-def round_half_away(x: Array) -> Array:
-    """Floating-point `x` rounded to the nearest integer, half away from zero, as C rounds."""
-    # Not 0.5 itself, which would carry 0.49999997 to 1.
-    almost_half = np.nextafter(x.dtype.type(0.5), x.dtype.type(0))
-    return np.asarray(np.trunc(x + np.copysign(almost_half, x)))
+def round_half_away(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`x` rounded to the nearest integer, half away from zero, as C rounds."""
+    return np.trunc(x + np.copysign(ALMOST_HALF, x))
 
 
 def quantize(real: Array, scale: float, zero_point: int, dtype: TensorType) -> Array:

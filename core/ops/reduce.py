@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import FLOATS
-from ..graph import Array, Shape
+from ..graph import Shape
 from ..schema.enums import TensorType as T
 from . import reduce_quantized as quantized
 from .context import OpContext

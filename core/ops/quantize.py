@@ -1,0 +1,172 @@
+"""Between real and stored values: QUANTIZE, DEQUANTIZE, and from one quantisation to another."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import INTEGER_RANGE, NUMPY
+from ..errors import OpError
+from ..graph import Array, Blocks, Shape, Tensor
+from ..schema.enums import TensorType as T
+from .context import OpContext
+from .quantized import (
+    ALMOST_HALF,
+    multiply_by_quantized_multiplier,
+    per_tensor,
+    quantize_multiplier,
+)
+from .registry import Step, op
+
+EIGHT_BITS = (T.UINT8, T.INT8)
+TARGETS = {
+    T.FLOAT32: (*EIGHT_BITS, T.INT16, T.INT4, T.UINT4),
+    T.INT32: (T.INT8, T.INT16),
+    T.INT16: (T.INT8, T.INT16, T.INT32),
+    T.INT8: (*EIGHT_BITS, T.INT16),
+    T.UINT8: (*EIGHT_BITS, T.INT16),
+}
+SMALL_FLOATS = (T.FLOAT16, T.BFLOAT16, T.FLOAT8_E4M3FN, T.FLOAT8_E5M2)
+STORED = (T.INT2, T.INT4, T.UINT4, T.UINT8, T.INT8, T.INT16)
+
+
+def parameters(tensor: Tensor, shape: Shape) -> tuple[Array, Array]:
+    """(scale, zero point) of a tensor of `shape`, float32, shaped to broadcast against it."""
+    quant = tensor.quant
+    if quant is None or not quant.scale.size:
+        raise OpError(f"tensor {tensor.name!r} must be quantised with scale and zero point")
+    if quant.scale.size == 1:
+        scale, zero_point = per_tensor(tensor)
+        return np.float32(scale), np.float32(zero_point)  # type: ignore[return-value]
+    if not 0 <= quant.axis < len(shape) or shape[quant.axis] != quant.scale.size:
+        raise OpError(
+            f"tensor {tensor.name!r} of shape {shape} has {quant.scale.size} scales "
+            f"along axis {quant.axis}; expected one per index"
+        )
+    if quant.zero_point.size not in (1, quant.scale.size):
+        raise OpError(f"tensor {tensor.name!r} has {quant.zero_point.size} zero points")
+    along = [-1 if i == quant.axis else 1 for i in range(len(shape))]
+    zero_points = np.broadcast_to(quant.zero_point, quant.scale.shape)
+    return quant.scale.reshape(along), zero_points.astype(np.float32).reshape(along)
+
+
+def prepare_quantize(ctx: OpContext) -> list[Shape]:
+    given, wanted = ctx.require_dtype(0, *TARGETS), ctx.output_dtype()
+    ctx.require(
+        wanted in TARGETS[given],
+        lambda: (
+            f"{given.name} to {wanted.name} is not supported; "
+            f"{given.name} goes to {', '.join(t.name for t in TARGETS[given])}"
+        ),
+    )
+    scale, zero_point = parameters(ctx.output_tensor(), ctx.shape())
+    ctx.require(bool(np.all(scale > 0)), "the output's scales must be positive")
+    if given != T.FLOAT32:
+        in_zero, out_zero = per_tensor(ctx.tensor(0))[1], per_tensor(ctx.output_tensor())[1]
+        ctx.require(
+            not given == wanted == T.INT16 or in_zero == out_zero == 0,
+            lambda: f"zero points of int16 are {in_zero} and {out_zero}; expected 0",
+        )
+    return [ctx.shape()]
+
+
+@op("QUANTIZE", prepare=prepare_quantize, versions=(1, 6))
+def quantize(ctx: OpContext) -> Step:
+    if ctx.dtype() == T.FLOAT32:
+        return quantize_floats(ctx)
+    x, y = ctx.input(), ctx.output()
+    if ctx.dtype() not in EIGHT_BITS:
+        return lambda: np.copyto(y, requantize(ctx, x), casting="unsafe")
+    every = np.arange(256, dtype=np.uint8)
+    table = requantize(ctx, every.view(x.dtype)).astype(y.dtype)
+    return partial(np.take, table, x.view(np.uint8), out=y, mode="clip")
+
+
+def quantize_floats(ctx: OpContext) -> Step:
+    """round(x / scale) + zero point, saturated; NaN gives the lowest stored value."""
+    x, y = ctx.input(), ctx.output()
+    scale, zero_point = parameters(ctx.output_tensor(), x.shape)
+    low, high = map(np.float32, INTEGER_RANGE[ctx.output_dtype()])
+    real, half = ctx.scratch(x.shape, np.float32), ctx.scratch(x.shape, np.float32)
+
+    def step() -> None:
+        np.divide(x, scale, out=real)
+        np.copysign(ALMOST_HALF, real, out=half)
+        np.add(real, half, out=real)
+        np.trunc(real, out=real)
+        np.add(real, zero_point, out=real)
+        np.fmax(real, low, out=real)
+        np.fmin(real, high, out=real)
+        np.copyto(y, real, casting="unsafe")
+
+    return step
+
+
+def requantize(ctx: OpContext, x: Array) -> Array:
+    """Stored values of the input as stored values of the output, int64."""
+    in_scale, in_zero = per_tensor(ctx.tensor(0))
+    out_scale, out_zero = per_tensor(ctx.output_tensor())
+    multiplier, shift = quantize_multiplier(in_scale / out_scale)
+    real = multiply_by_quantized_multiplier(x.astype(np.int64) - in_zero, multiplier, shift)
+    return np.clip(real + out_zero, *INTEGER_RANGE[ctx.output_dtype()])
+
+
+def prepare_dequantize(ctx: OpContext) -> list[Shape]:
+    dtype = ctx.require_dtype(0, *STORED, *SMALL_FLOATS)
+    ctx.require(
+        ctx.output_dtype() == T.FLOAT32,
+        lambda: f"the output is {ctx.output_dtype().name}; expected FLOAT32",
+    )
+    quant = ctx.tensor(0).quant
+    if dtype in STORED and (quant is None or quant.blocks is None):
+        zero_point = parameters(ctx.tensor(0), ctx.shape())[1]
+        ctx.require(
+            dtype != T.INT16 or not np.any(zero_point),
+            lambda: f"the zero point of int16 is {zero_point}; expected 0",
+        )
+    return [ctx.shape()]
+
+
+@op("DEQUANTIZE", prepare=prepare_dequantize, versions=(1, 9))
+def dequantize(ctx: OpContext) -> Step:
+    x, y = ctx.input(), ctx.output()
+    if ctx.dtype() in SMALL_FLOATS:
+        return partial(np.copyto, y, x, casting="unsafe")
+    quant = ctx.tensor(0).quant
+    if quant is not None and quant.blocks is not None:
+        return dequantize_blocks(ctx, quant.blocks)
+    scale, zero_point = parameters(ctx.tensor(0), x.shape)
+    if not np.any(zero_point):
+        return partial(np.multiply, x, scale, out=y, dtype=np.float32)
+
+    def step() -> None:
+        np.subtract(x, zero_point, out=y, dtype=np.float32)
+        np.multiply(y, scale, out=y)
+
+    return step
+
+
+def dequantize_blocks(ctx: OpContext, blocks: Blocks) -> Step:
+    """Each run of `blocks.size` elements of the last dimension has a scale of its own."""
+    x, y = ctx.input(), ctx.output()
+
+    def per_block(tensor: int) -> Array:
+        values = ctx.frame.value(tensor).astype(np.float32).reshape(-1, 1)
+        if blocks.size <= 0 or x.shape[-1] % blocks.size or values.size * blocks.size != x.size:
+            raise OpError(
+                f"{values.size} blocks of {blocks.size} do not make a tensor of shape {x.shape}"
+            )
+        return values
+
+    ctx.require(x.ndim > 0, "a scalar has no blocks")
+    scale = per_block(blocks.scales)
+    zero_point: Any = per_block(blocks.zero_points) if blocks.zero_points >= 0 else 0
+    source, target = x.reshape(-1, blocks.size), y.reshape(-1, blocks.size)
+
+    def step() -> None:
+        np.subtract(source, zero_point, out=target, dtype=np.float32)
+        np.multiply(target, scale, out=target)
+
+    return step
