@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from numbers import Integral
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -75,9 +76,11 @@ class Interpreter:
     ) -> None:
         arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         self._arguments: dict[str, Any] = arguments
-        self._open(arguments, {})
+        self._open(arguments)
 
-    def _open(self, arguments: dict[str, Any], custom_ops: Mapping[str, Op]) -> None:
+    _custom_ops: Mapping[str, Op] = MappingProxyType({})
+
+    def _open(self, arguments: Mapping[str, Any]) -> None:
         resolver = arguments["experimental_op_resolver_type"]
         if not isinstance(resolver, OpResolverType):
             raise ValueError(f"Unrecognized passed in op resolver type: {resolver}")
@@ -94,10 +97,11 @@ class Interpreter:
                 stacklevel=3,
             )
         self._model = load(arguments["model_path"], arguments["model_content"])
-        self._session = Session(self._model, arguments["limits"], custom_ops, self._preserve)
+        self._session = Session(self._model, arguments["limits"], self._custom_ops, self._preserve)
         graph = self._model.graphs[0]
         self._resized: dict[int, Shape] = {}
         self._plan: ExecutionPlan | None = None
+        self._last_plan: ExecutionPlan | None = None
         self._views = Views()
         self._busy = threading.Lock()
         self._closed = False
@@ -110,11 +114,14 @@ class Interpreter:
         self._check_usable()
         self._ensure_no_views()
         use_threads(self._threads)
-        previous = self._plan
-        plan = self._session.plan(0, self._input_shapes)
+        self._use_plan(self._session.plan(0, self._input_shapes))
+
+    def _use_plan(self, plan: ExecutionPlan) -> None:
+        """Makes `plan` the current one; inputs whose shape has not changed keep their values."""
+        previous = self._last_plan
         if previous is not None and previous is not plan:
             _carry_inputs(previous, plan)
-        self._plan = plan
+        self._plan = self._last_plan = plan
 
     def invoke(self) -> None:
         """Runs the graph on the inputs that were set; releases the GIL wherever NumPy does."""
@@ -142,7 +149,7 @@ class Interpreter:
         plan = self._session.plan(graph, shapes)
         if graph == 0:
             self._input_shapes = list(shapes)
-            self._plan = plan
+            self._use_plan(plan)
         return plan
 
     def _check_usable(self) -> None:
@@ -167,7 +174,7 @@ class Interpreter:
         if self._session.constant(0, index) is not None and index not in self._graph.inputs:
             self._session.set_constant(0, index, array)
             if self._plan is not None:
-                self._plan = self._session.plan(0, self._input_shapes)
+                self._use_plan(self._session.plan(0, self._input_shapes))
             return
         target = None if self._plan is None else self._plan.arrays[index]
         if target is None:
@@ -240,9 +247,8 @@ class Interpreter:
         """The shape of a tensor of the main graph as far as it is known."""
         if index in self._graph.inputs:
             return self._input_shapes[self._graph.inputs.index(index)]
-        if self._plan is not None:
-            array = self._plan.arrays[index]
-            known = array.shape if array is not None else self._plan.shapes[index]
+        if self._last_plan is not None:
+            known = self._last_plan.shapes[index]
             if known is not None:
                 return known
         return self._resized.get(index, self._graph.tensors[index].shape)
@@ -361,7 +367,7 @@ class Interpreter:
         """Releases the model and all memory; views that are still held stay valid."""
         if not self._closed:
             self._closed = True
-            self._plan = None
+            self._plan = self._last_plan = None
             self._session.forget_plans()
 
     def __enter__(self) -> Interpreter:
@@ -371,7 +377,10 @@ class Interpreter:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self._arguments
+        state = dict(self._arguments)
+        if state["model_content"] is not None:
+            state["model_content"] = bytes(state["model_content"])
+        return state
 
     def __setstate__(self, arguments: dict[str, Any]) -> None:
         self.__init__(**arguments)  # type: ignore[misc]

@@ -112,7 +112,8 @@ class ExecutionPlan:
         for index, shape in zip(self.graph.inputs, input_shapes, strict=True):
             self._check_size(index, shape)
             self.shapes[index] = shape
-            self.known.pop(index, None)
+            if self.known.pop(index, None) is not None:
+                self.arrays[index] = None
 
     def _prepare_nodes(self) -> None:
         made = set(self.graph.inputs) | self.known.keys()
@@ -227,7 +228,17 @@ class ExecutionPlan:
         for target, root in self._alias.items():
             self.arrays[target] = self.array(root).reshape(self.shape(target))
         for t in self.graph.inputs:
-            self.array(t).fill(b"" if self.graph.tensors[t].dtype in OBJECTS else 0)
+            if t in self.lifetimes:
+                self._initialise(t)
+
+    def _initialise(self, tensor: int) -> None:
+        """Gives an input its value before any is set: that in the file, or zeros."""
+        array = self.array(tensor)
+        values = self.session.constant(self.graph_index, tensor)
+        if values is not None and values.shape == array.shape:
+            np.copyto(array, values)
+        else:
+            array.fill(0)
 
     def _bind_nodes(self) -> None:
         for index, (node, op) in enumerate(zip(self.graph.nodes, self._ops, strict=True)):
@@ -253,6 +264,8 @@ class ExecutionPlan:
 
     def _release_folded(self) -> None:
         """Forgets values that were needed only to compute other constants."""
+        if self.session.preserve_all:
+            return
         used = {t for i in self._step_nodes for t in self.graph.nodes[i].inputs}
         used.update(self.graph.outputs)
         for t in [t for t in self.known if t not in used]:

@@ -78,8 +78,8 @@ def run(
     return result
 
 
-def evaluate(function: str, **arguments: Any) -> Any:
-    """`function` (source text of `def probe(litert, …)`) called in LiteRT's process with picklable arguments."""
+def evaluate(module: str, function: str, **arguments: Any) -> Any:
+    """`module.function(litert, **arguments)` called in LiteRT's process; arguments and result are pickled."""
     if importlib.util.find_spec("ai_edge_litert") is None:
         pytest.skip("ai-edge-litert is not installed")
-    return _worker.ask({"function": function, "arguments": arguments})
+    return _worker.ask({"module": module, "function": function, "arguments": arguments})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import struct
@@ -33,9 +34,8 @@ def run(request: dict[str, Any]) -> list[Any]:
 def answer(request: dict[str, Any]) -> tuple[str, Any]:
     try:
         if "function" in request:
-            namespace: dict[str, Any] = {"np": np}
-            exec(request["function"], namespace)
-            return "ok", namespace["probe"](litert, **request["arguments"])
+            function = getattr(importlib.import_module(request["module"]), request["function"])
+            return "ok", function(litert, **request["arguments"])
         return "ok", run(request)
     except Exception as error:
         return "error", f"{type(error).__name__}: {error}"

@@ -42,6 +42,27 @@ BUILTIN: dict[str, Op] = {}
 CUSTOM: dict[str, Op] = {}
 
 
+def register(
+    table: dict[str, Op],
+    names: tuple[str, ...],
+    prepare: Prepare,
+    versions: tuple[int, int],
+    pure: bool,
+    view: bool = False,
+    of_shapes: bool = False,
+) -> Callable[[B], B]:
+    """A decorator that enters a `bind` into `table` under each of `names`."""
+
+    def add(bind: B) -> B:
+        for name in names:
+            if name in table:
+                raise ValueError(f"operator {name} is registered twice")
+            table[name] = Op(name, prepare, bind, versions, pure, view, of_shapes)
+        return bind
+
+    return add
+
+
 def op(
     *names: str,
     prepare: Prepare,
@@ -53,12 +74,4 @@ def op(
 ) -> Callable[[B], B]:
     """Registers the decorated `bind` under each of `names`: schema names, or custom codes where `custom`."""
     table = CUSTOM if custom else BUILTIN
-
-    def add(bind: B) -> B:
-        for name in names:
-            if name in table:
-                raise ValueError(f"operator {name} is registered twice")
-            table[name] = Op(name, prepare, bind, versions, pure, view, of_shapes)
-        return bind
-
-    return add
+    return register(table, names, prepare, versions, pure, view, of_shapes)
