@@ -65,7 +65,7 @@ def exp_between_minus_quarter_and_zero(a: Array, bits: int) -> Int64s:
 
 
 def exp_on_negative_values(a: Array, integer_bits: int, bits: int) -> Int64s:
-    """exp(a) for a <= 0 with `integer_bits`; the result has none. Saturates to 1 - 2^(1 - bits) at 0."""
+    """exp(a) for a <= 0 with `integer_bits`; the result has none: 1 is the largest integer."""
     a = np.asarray(a, np.int64)
     fraction_bits = bits - 1 - integer_bits
     quarter = 1 << (fraction_bits - 2)
@@ -123,7 +123,7 @@ def int16_table(function: str, integer_bits: int) -> NDArray[np.int16]:
 
 
 def inverse_square_root(x: Array) -> tuple[Int64s, Int64s]:
-    """(multiplier, right shift) with 1 / sqrt(x) = multiplier * 2^(-31 - right shift), for int32 x >= 0.
+    """(multiplier, shift) with 1 / sqrt(x) = multiplier * 2^(-31 - shift), for int32 x >= 0.
 
     Five Newton steps from 1, as in TFLite's GetInvSqrtQuantizedMultiplierExp; 0 counts as 1.
     """
