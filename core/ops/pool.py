@@ -12,6 +12,8 @@ from ..dtypes import FLOATS, INTEGER_RANGE
 from ..graph import Array, Shape
 from ..schema.enums import ActivationFunctionType
 from ..schema.enums import TensorType as T
+from ..schema.options import Pool2DOptions
+from .checks import options_of, require_rank
 from .context import OpContext
 from .fused import clamp
 from .quantized import activation_range
@@ -24,10 +26,9 @@ QUANTIZED = (T.UINT8, T.INT8, T.INT16)
 def prepare(ctx: OpContext, *, dtypes: tuple[T, ...]) -> list[Shape]:
     ctx.require_dtype(0, *dtypes)
     ctx.require(ctx.output_dtype() == ctx.dtype(), "input and output must be of one type")
-    ctx.require(ctx.options is not None, "Pool2DOptions are missing")
-    ctx.require(ctx.rank() == 4, lambda: f"the input has shape {ctx.shape()}; expected rank 4")
+    require_rank(ctx, 0, 4)
     batch, height, width, channels = ctx.shape()
-    o = ctx.options
+    o = options_of(ctx, Pool2DOptions)
     out_height = window(height, o.filter_height, o.stride_h, 1, o.padding)[0]
     out_width = window(width, o.filter_width, o.stride_w, 1, o.padding)[0]
     return [(batch, out_height, out_width, channels)]
@@ -35,7 +36,7 @@ def prepare(ctx: OpContext, *, dtypes: tuple[T, ...]) -> list[Shape]:
 
 def axis_taps(ctx: OpContext) -> tuple[list[Tap], list[Tap]]:
     """The taps along height and along width."""
-    o = ctx.options
+    o = options_of(ctx, Pool2DOptions)
     sizes = ((1, o.filter_height, o.stride_h), (2, o.filter_width, o.stride_w))
 
     def along(axis: int, filter_size: int, stride: int) -> list[Tap]:
@@ -75,9 +76,10 @@ def window_counts(heights: list[Tap], widths: list[Tap], out_height: int, out_wi
 
 def limits(ctx: OpContext) -> tuple[int, int]:
     """The smallest and largest stored output of a quantised pool."""
-    if ctx.options.fused_activation_function == ActivationFunctionType.NONE:
+    activation = options_of(ctx, Pool2DOptions).fused_activation_function
+    if activation == ActivationFunctionType.NONE:
         return INTEGER_RANGE[ctx.output_dtype()]
-    return activation_range(ctx.options.fused_activation_function, ctx.output_tensor())
+    return activation_range(activation, ctx.output_tensor())
 
 
 def rows_shape(ctx: OpContext) -> Shape:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import INTEGER_RANGE, NUMPY
+from ..dtypes import INTEGER_RANGE
 from ..errors import OpError
 from ..graph import Array, Blocks, Shape, Tensor
 from ..schema.enums import TensorType as T
@@ -61,7 +61,7 @@ def prepare_quantize(ctx: OpContext) -> list[Shape]:
             f"{given.name} goes to {', '.join(t.name for t in TARGETS[given])}"
         ),
     )
-    scale, zero_point = parameters(ctx.output_tensor(), ctx.shape())
+    scale = parameters(ctx.output_tensor(), ctx.shape())[0]
     ctx.require(bool(np.all(scale > 0)), "the output's scales must be positive")
     if given != T.FLOAT32:
         in_zero, out_zero = per_tensor(ctx.tensor(0))[1], per_tensor(ctx.output_tensor())[1]

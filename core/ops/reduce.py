@@ -13,7 +13,9 @@ import numpy as np
 from ..dtypes import FLOATS
 from ..graph import Shape
 from ..schema.enums import TensorType as T
+from ..schema.options import ReducerOptions
 from . import reduce_quantized as quantized
+from .checks import options_of
 from .context import OpContext
 from .registry import Step, op
 from .shapes import normalize_axes
@@ -66,14 +68,13 @@ def kept_shape(ctx: OpContext) -> Shape:
 def prepare(ctx: OpContext, *, dtypes: tuple[T, ...]) -> list[Shape]:
     ctx.require_dtype(0, *dtypes)
     ctx.require(ctx.output_dtype() == ctx.dtype(), "input and output must be of one type")
-    ctx.require(ctx.options is not None, "ReducerOptions are missing")
     if ctx.dtype() == T.INT16:
         points = (
             quantized.parameters(ctx.tensor(0))[1],
             quantized.parameters(ctx.output_tensor())[1],
         )
         ctx.require(points == (0, 0), lambda: f"zero points of int16 are {points}; expected 0")
-    if ctx.options.keep_dims:
+    if options_of(ctx, ReducerOptions).keep_dims:
         return [kept_shape(ctx)]
     axes = reduced_axes(ctx)
     return [tuple(n for i, n in enumerate(ctx.shape()) if i not in axes)]

@@ -1,0 +1,214 @@
+"""Resizing of images [batch, height, width, channels] to a size that is an input of the node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..graph import Array, Shape
+from ..schema.enums import TensorType as T
+from ..schema.options import ResizeBilinearOptions, ResizeNearestNeighborOptions
+from .checks import options_of, require_rank
+from .context import OpContext
+from .quantized import round_half_away
+from .registry import Step, op
+
+COPIED = (
+    T.FLOAT32,
+    T.INT32,
+    T.UINT32,
+    T.FLOAT16,
+    T.BFLOAT16,
+    T.INT16,
+    T.UINT16,
+    T.INT8,
+    T.UINT8,
+    T.BOOL,
+)
+ONE = 1 << 10
+"""The unit of the integer kernels' coordinates and weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """Along one axis: the two inputs of each output, and their weights."""
+
+    lower: Array
+    upper: Array
+    lower_weight: Array
+    upper_weight: Array
+
+
+def new_size(ctx: OpContext, least: int) -> Shape:
+    """The output shape; raises OpError for sizes under `least` and for pixels made of none."""
+    require_rank(ctx, 0, 4)
+    ctx.require_dtype(1, T.INT32)
+    ctx.require(ctx.shape(1) == (2,), lambda: f"size has shape {ctx.shape(1)}; expected [2]")
+    ctx.require(ctx.output_dtype() == ctx.dtype(), "input and output must be of one type")
+    height, width = ctx.value(1).tolist()
+    batch, in_height, in_width, channels = ctx.shape()
+    ctx.require(
+        min(height, width) >= least, f"size is {height} x {width}; expected at least {least}"
+    )
+    ctx.require(
+        in_height * in_width > 0 or batch * height * width * channels == 0,
+        lambda: f"an input of shape {ctx.shape()} has no pixels to resize",
+    )
+    return batch, height, width, channels
+
+
+def prepare_bilinear(ctx: OpContext) -> list[Shape]:
+    ctx.require_dtype(0, *ARITHMETIC)
+    options = options_of(ctx, ResizeBilinearOptions)
+    ctx.require(
+        not (options.half_pixel_centers and options.align_corners),
+        "align_corners and half_pixel_centers exclude each other",
+    )
+    return [new_size(ctx, 1)]
+
+
+def blend_floats(in_size: int, out_size: int, options: ResizeBilinearOptions) -> Blend:
+    """Where the outputs of one axis lie between the inputs, in the reference's float32 steps."""
+    scale = np.float32(in_size) / np.float32(out_size)
+    if options.align_corners and out_size > 1:
+        scale = np.float32(in_size - 1) / np.float32(out_size - 1)
+    at = np.arange(out_size).astype(np.float32)
+    if options.half_pixel_centers:
+        at = (at + np.float32(0.5)) * scale - np.float32(0.5)
+    else:
+        at = at * scale
+    lower = np.clip(np.floor(at).astype(np.int64), 0, in_size - 1)
+    upper = np.clip(np.ceil(at).astype(np.int64), 0, in_size - 1)
+    weight = at - lower.astype(np.float32)
+    return Blend(lower, upper, np.float32(1) - weight, weight)
+
+
+def blend_integers(in_size: int, out_size: int, options: ResizeBilinearOptions) -> Blend:
+    """The same in units of 1 / 1024."""
+    scale = (ONE * in_size + out_size // 2) // out_size
+    if options.align_corners and out_size > 1:
+        scale = (ONE * (in_size - 1) + (out_size - 1) // 2) // (out_size - 1)
+    at = np.arange(out_size, dtype=np.int64) * scale
+    if options.half_pixel_centers:
+        at += scale // 2 - ONE // 2
+    lower = np.clip(at // ONE, 0, in_size - 1)
+    upper = np.clip((at + ONE - 1) // ONE, 0, in_size - 1)
+    weight = at - ONE * lower
+    return Blend(lower, upper, ONE - weight, weight)
+
+
+def store_halves_up(acc: Array, y: Array) -> None:
+    """Stores floats that are not negative, rounded."""
+    np.add(acc, acc.dtype.type(0.5), out=acc)
+    np.copyto(y, acc, casting="unsafe")
+
+
+def store_units(acc: Array, y: Array) -> None:
+    """Stores integers in units of 1 / 1024^2, rounded half away from zero."""
+    sign = np.sign(acc)
+    np.abs(acc, out=acc)
+    np.add(acc, ONE * ONE // 2, out=acc)
+    np.right_shift(acc, 20, out=acc)
+    np.multiply(acc, sign, out=acc)
+    np.copyto(y, acc, casting="unsafe")
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """How a type is blended.
+
+    `split`: the upper and lower rows are kept apart until the end, as the rounding of the reference
+    has it; sums of integers are exact in any order.
+    """
+
+    work: Any
+    blend: Callable[[int, int, ResizeBilinearOptions], Blend]
+    split: bool
+    store: Callable[[Array, Array], None]
+
+
+ARITHMETIC = {
+    T.FLOAT32: Arithmetic(np.float32, blend_floats, False, lambda acc, y: None),
+    T.UINT8: Arithmetic(np.float32, blend_floats, True, store_halves_up),
+    T.INT8: Arithmetic(np.int32, blend_integers, False, store_units),
+    T.INT16: Arithmetic(np.int64, blend_integers, False, store_units),
+}
+
+
+@op("RESIZE_BILINEAR", prepare=prepare_bilinear, versions=(1, 4))
+def resize_bilinear(ctx: OpContext) -> Step:
+    """Blends rows first, then columns."""
+    x, y = ctx.input(), ctx.output()
+    if y.size == 0:
+        return lambda: None
+    kind = ARITHMETIC[ctx.dtype()]
+    options = options_of(ctx, ResizeBilinearOptions)
+    batch, height, width, channels = x.shape
+    down = kind.blend(height, y.shape[1], options)
+    along = kind.blend(width, y.shape[2], options)
+    down_weights = [
+        w.astype(kind.work)[:, None, None] for w in (down.lower_weight, down.upper_weight)
+    ]
+    along_weights = [w.astype(kind.work)[:, None] for w in (along.lower_weight, along.upper_weight)]
+    rows_shape = (batch, y.shape[1], width, channels)
+    taken = ctx.scratch(rows_shape, x.dtype)
+    rows = [ctx.scratch(rows_shape, kind.work) for _ in range(2)]
+    term = ctx.scratch(y.shape, kind.work)
+    acc = y if y.dtype == kind.work else ctx.scratch(y.shape, kind.work)
+    layers = rows if kind.split else rows[:1]
+
+    def step() -> None:
+        for row, index, weight in zip(rows, (down.lower, down.upper), down_weights, strict=True):
+            np.take(x, index, axis=1, out=taken, mode="clip")
+            np.multiply(taken, weight, out=row, dtype=kind.work)
+        if not kind.split:
+            np.add(rows[0], rows[1], out=rows[0])
+        target = acc
+        for index, weight in zip((along.lower, along.upper), along_weights, strict=True):
+            for layer in layers:
+                np.take(layer, index, axis=2, out=target, mode="clip")
+                np.multiply(target, weight, out=target)
+                if target is term:
+                    np.add(acc, term, out=acc)
+                target = term
+        kind.store(acc, y)
+
+    return step
+
+
+def nearest(in_size: int, out_size: int, options: ResizeNearestNeighborOptions) -> Array:
+    """The input that each output of one axis copies, in the reference's float32 steps."""
+    if options.align_corners and out_size > 1:
+        scale = np.float32(in_size - 1) / np.float32(out_size - 1)
+    else:
+        scale = np.float32(in_size) / np.float32(max(out_size, 1))
+    offset = np.float32(0.5 if options.half_pixel_centers else 0)
+    at = (np.arange(out_size).astype(np.float32) + offset) * scale
+    at = round_half_away(at) if options.align_corners else np.floor(at)
+    return np.clip(at.astype(np.int64), 0, max(in_size - 1, 0))
+
+
+def prepare_nearest(ctx: OpContext) -> list[Shape]:
+    ctx.require_dtype(0, *COPIED)
+    return [new_size(ctx, 0)]
+
+
+@op("RESIZE_NEAREST_NEIGHBOR", prepare=prepare_nearest, versions=(1, 4))
+def resize_nearest_neighbor(ctx: OpContext) -> Step:
+    x, y = ctx.input(), ctx.output()
+    options = options_of(ctx, ResizeNearestNeighborOptions)
+    if y.size == 0:
+        return lambda: None
+    batch, height, width, channels = x.shape
+    down = nearest(height, y.shape[1], options)
+    along = nearest(width, y.shape[2], options)
+    rows = ctx.scratch((batch, y.shape[1], width, channels), x.dtype)
+
+    def step() -> None:
+        np.take(x, down, axis=1, out=rows, mode="clip")
+        np.take(rows, along, axis=2, out=y, mode="clip")
+
+    return step
