@@ -145,3 +145,47 @@ def inverse_square_root(x: Array) -> tuple[Int64s, Int64s]:
         y = rescale(step, 3, 32)
     y = multiply(y, 1518500250, 32) << np.maximum(-shift, 0)
     return np.where(small, 2**31 - 1, y), np.where(small, 0, np.maximum(shift, 0))
+
+
+def reciprocal(x: Array, integer_bits: int) -> tuple[Int64s, Int64s]:
+    """(r, k) with 1 / x = r * 2^(-31 - k) for x > 0 of 32 bits with `integer_bits`; r has none.
+
+    Larger x, as a long sum of int32 makes them, are reduced to 32 bits first.
+    """
+    headroom = 32 - bit_length(x)
+    shifted = (x << np.maximum(headroom, 0)) >> np.maximum(-headroom, 0)
+    return one_over_one_plus_x(shifted - (1 << 31), 32), integer_bits - headroom
+
+
+def bit_length(x: Array) -> Int64s:
+    """The number of bits of each 0 <= x < 2^53; 0 for 0."""
+    return np.frexp(np.asarray(x, np.float64))[1].astype(np.int64)
+
+
+def log_of_at_least_one(x: Array, integer_bits: int) -> Int64s:
+    """log(x) with 5 integer bits for x >= 1 of 32 bits with `integer_bits`.
+
+    x = 2^k * r is split in two ways, a factor sqrt(1/2) apart; a rational approximation around
+    (1/2)^(1/4) gives log(r), to which k * log(2) is added. As TFLite's internal/common.h.
+    """
+    root, center, quarter = 1518500250, 1805811301, 1 << 23
+    headroom = 31 - bit_length(x)
+    r_a = rescale(multiply(rescale_left(x, headroom), root, 32), 1, 32)
+    k_a = saturate(((integer_bits - 1 - headroom) << 25) + quarter, 32)
+    headroom = 31 - bit_length(multiply(x, root, 32))
+    r_b = rescale_left(x, headroom)
+    k_b = saturate(((integer_bits - headroom) << 25) - quarter, 32)
+    r, k = np.minimum(r_a, r_b), np.maximum(k_a, k_b)
+    p = (r + center + 1) >> 1
+    q = 2 * (r - center)
+    square = multiply(q, q, 32)
+    above = multiply(q, r, 32) + multiply(multiply(q, square, 32), 117049297, 32)
+    inner = 1057819769 + q + multiply(square, 127690142, 32)
+    below = multiply(p, inner, 32) + multiply(q, 638450708, 32)
+    rational = multiply(rescale(above, -6, 32), one_over_one_plus_x(below, 32), 32)
+    return rescale(multiply(k, 1488522236, 32) + rational, 1, 32)
+
+
+def rescale_left(x: Array, exponent: Array) -> Int64s:
+    """x * 2^exponent, saturated to 32 bits, with an exponent >= 0 per element."""
+    return saturate(np.left_shift(x, exponent), 32)
