@@ -20,14 +20,13 @@ from ..schema.enums import ActivationFunctionType, TensorType
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 
-# Not a half itself, which would carry 0.49999997 to 1.
-ALMOST_HALF = np.nextafter(np.float32(0.5), np.float32(0))
-
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """(multiplier, shift) of a real multiplier: multiplier * 2^(shift - 31), (0, 0) where it underflows."""
     if real == 0.0:
         return 0, 0
+    if not math.isfinite(real):
+        raise OpError(f"the scales give the multiplier {real}; expected a finite one")
     mantissa, shift = math.frexp(real)
     # Rounds half away from zero; round() rounds half to even.
     multiplier = math.floor(abs(mantissa) * 2**31 + 0.5) * (1 if mantissa > 0 else -1)
@@ -92,13 +91,18 @@ def per_tensor(tensor: Tensor) -> tuple[float, int]:
     if quant is None or quant.scale.size != 1:
         found = "none" if quant is None else f"{quant.scale.size} scales"
         raise OpError(f"tensor {tensor.name!r} must be quantised per tensor; found {found}")
-    zero_point = int(quant.zero_point[0]) if quant.zero_point.size else 0
-    return float(quant.scale[0]), zero_point
+    scale = float(quant.scale[0])
+    if not (scale > 0 and math.isfinite(scale)):
+        raise OpError(f"tensor {tensor.name!r} has scale {scale}; expected a finite one above 0")
+    return scale, int(quant.zero_point[0]) if quant.zero_point.size else 0
 
 
-def round_half_away(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`x` rounded to the nearest integer, half away from zero, as C rounds."""
-    return np.trunc(x + np.copysign(ALMOST_HALF, x))
+def round_half_away(x: Array) -> Array:
+    """Floats rounded to the nearest integer in their own precision, half away from zero, as C rounds."""
+    # Not a half itself, which would carry 0.49999997 to 1.
+    almost_half = np.nextafter(x.dtype.type(0.5), x.dtype.type(0))
+    rounded: Array = np.trunc(x + np.copysign(almost_half, x))
+    return rounded
 
 
 def quantize(real: Array, scale: float, zero_point: int, dtype: TensorType) -> Array:
