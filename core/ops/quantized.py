@@ -20,6 +20,9 @@ from ..schema.enums import ActivationFunctionType, TensorType
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 
+# Not a half itself, which would carry 0.49999997 to 1.
+ALMOST_HALF = np.nextafter(np.float32(0.5), np.float32(0))
+
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """(multiplier, shift) of a real multiplier: multiplier * 2^(shift - 31), (0, 0) where it underflows."""
@@ -99,7 +102,6 @@ def per_tensor(tensor: Tensor) -> tuple[float, int]:
 
 def round_half_away(x: Array) -> Array:
     """Floats rounded to the nearest integer in their own precision, half away from zero, as C rounds."""
-    # Not a half itself, which would carry 0.49999997 to 1.
     almost_half = np.nextafter(x.dtype.type(0.5), x.dtype.type(0))
     rounded: Array = np.trunc(x + np.copysign(almost_half, x))
     return rounded
