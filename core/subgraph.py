@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .errors import OpError
-from .graph import Array, Shape
+from .graph import Array, Graph, Shape
 
 if TYPE_CHECKING:
     from .plan import ExecutionPlan
@@ -21,6 +21,14 @@ class Call:
         self._index = index
         self._shapes: list[Shape] | None = None
         self._plan: ExecutionPlan | None = None
+
+    @property
+    def graph(self) -> Graph:
+        """The callee as the file has it; raises OpError for an index that the file does not have."""
+        graphs = self._session.model.graphs
+        if not 0 <= self._index < len(graphs):
+            raise OpError(f"subgraph {self._index} does not exist; the model has {len(graphs)}")
+        return graphs[self._index]
 
     def output_shapes(self, inputs: Sequence[Shape]) -> list[Shape | None]:
         """Output shapes for these input shapes, None for those that depend on data."""

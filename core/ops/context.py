@@ -15,6 +15,11 @@ from ..schema.enums import TensorType
 class SubgraphCall(Protocol):
     """Another graph of the model, run from a control-flow node with memory of its own."""
 
+    @property
+    def graph(self) -> Graph:
+        """The graph as the file has it; raises OpError where there is none of this index."""
+        ...
+
     def output_shapes(self, inputs: Sequence[Shape]) -> Sequence[Shape | None]:
         """Output shapes for these input shapes, None for those that depend on data."""
         ...
