@@ -1,9 +1,10 @@
-"""FlatBuffers bytes to the declared tables; nothing is read before it is known to lie in the file."""
+"""FlatBuffers bytes to the declared tables; nothing is read that may lie outside the file."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from enum import IntEnum
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -45,7 +46,7 @@ class Decoder:
         self.raw.flags.writeable = False
         self.size = len(self.raw)
         self.budget = self.size + SHARED_BYTES
-        self.layouts: dict[tuple[int, type], tuple[int, list[_Present]]] = {}
+        self.layouts: dict[tuple[int, type], _Layout] = {}
 
     def root(self, cls: type[T], identifier: bytes) -> T:
         """The root table of the file, which must carry `identifier`."""
@@ -54,31 +55,30 @@ class Decoder:
         found = bytes(self.data[4:8])
         if found != identifier:
             raise Malformed(f"the file identifier is {found!r}; expected {identifier!r}")
-        return self.table(self.target(0), cls)
+        root: T = self.table(self.target(0), cls)
+        return root
 
-    def table(self, at: int, cls: type[T]) -> T:
+    def table(self, at: int, cls: type[Any]) -> Any:
         """The table at byte `at`; absent slots give the declared defaults."""
         self.check(at, 4, "table")
         vtable = at - _INT32.unpack_from(self.data, at)[0]
         layout = self.layouts.get((vtable, cls))
         if layout is None:
             layout = self.layouts[vtable, cls] = self.layout(vtable, cls)
-        extent, present = layout
+        extent, present, defaults = layout
         self.check(at, extent, "table")
         self.spend(TABLE_COST)
-        _, values = _plan(cls)
-        values = values.copy()
-        name = ""
-        try:
-            for index, name, offset, type_offset, read in present:
+        values = defaults.copy()
+        for index, name, offset, type_offset, read in present:
+            try:
                 values[index] = read(self, at + offset, at + type_offset)
-        except Malformed as error:
-            error.path = f".{name}{error.path}"
-            raise
+            except Malformed as error:
+                error.path = f".{name}{error.path}"
+                raise
         return cls(*values)
 
-    def layout(self, vtable: int, cls: type) -> tuple[int, list[_Present]]:
-        """The bytes that a table with this vtable takes at least, and how to read its present slots."""
+    def layout(self, vtable: int, cls: type) -> _Layout:
+        """The least bytes of a table with this vtable, how to read its slots, and the defaults."""
         self.check(vtable, 4, "vtable")
         bytes_, _ = _UINT16_PAIR.unpack_from(self.data, vtable)
         if bytes_ < 4 or bytes_ % 2:
@@ -87,13 +87,14 @@ class Decoder:
         offsets = struct.unpack_from(f"<{bytes_ // 2 - 2}H", self.data, vtable + 4)
         extent = 4
         present: list[_Present] = []
-        for slot in _plan(cls)[0]:
+        slots, defaults = _plan(cls)
+        for slot in slots:
             value = slot.number + slot.is_union
             if value >= len(offsets) or not offsets[value] or not offsets[slot.number]:
                 continue
             extent = max(extent, offsets[value] + slot.size, offsets[slot.number] + 1)
             present.append((slot.index, slot.name, offsets[value], offsets[slot.number], slot.read))
-        return extent, present
+        return extent, present, defaults
 
     def target(self, at: int) -> int:
         """Where the offset stored at byte `at` points."""
@@ -152,6 +153,7 @@ class Decoder:
 
 _Read: TypeAlias = Callable[[Decoder, int, int], Any]
 _Present: TypeAlias = tuple[int, str, int, int, _Read]
+_Layout: TypeAlias = tuple[int, list[_Present], list[Any]]
 
 
 class _Slot:
@@ -162,8 +164,9 @@ class _Slot:
         self.number = number
         self.name = name
         self.is_union = isinstance(kind, kinds.Union)
-        inline = isinstance(kind, kinds.Scalar | kinds.Enum)
-        self.size = struct.calcsize(kind.code) if inline else 4
+        self.size = 4
+        if isinstance(kind, kinds.Scalar | kinds.Enum):
+            self.size = struct.calcsize(kind.code)
         self.read = _reader(kind)
 
 
@@ -196,7 +199,7 @@ def _reader(kind: kinds.Kind) -> _Read:
             return _union_reader(members_of)
 
 
-def _enum_reader(members: type[Any], code: str) -> _Read:
+def _enum_reader(members: type[IntEnum], code: str) -> _Read:
     unpack = struct.Struct("<" + code).unpack_from
     known = {int(member): member for member in members}
 
@@ -226,7 +229,7 @@ def _vector_reader(of: kinds.Scalar | kinds.Enum | kinds.String | kinds.Table) -
             )
 
 
-def _members(values: Array, members: type[Any]) -> tuple[Any, ...]:
+def _members(values: Array, members: type[IntEnum]) -> tuple[Any, ...]:
     try:
         return tuple(map(members, values.tolist()))
     except ValueError as error:

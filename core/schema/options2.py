@@ -6,8 +6,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .enums import *
-from .table import *
+from .enums import (
+    CustomOptionsFormat,
+    ReduceWindowFunction,
+    RngAlgorithm,
+    StablehloComparisonDirection,
+    StablehloComparisonType,
+    StablehloPrecisionConfig,
+)
+from .table import Enum, boolean, enum, flatbuffer, int32, int64, string, vector
 
 
 @flatbuffer
@@ -45,7 +52,9 @@ class StablehloConvolutionOptions:
     output_spatial_dimensions: NDArray[Any] | None = vector("q")
     feature_group_count: int = int64()
     batch_group_count: int = int64()
-    precision_config: tuple[StablehloPrecisionConfig, ...] | None = vector(Enum(StablehloPrecisionConfig, "I"))
+    precision_config: tuple[StablehloPrecisionConfig, ...] | None = vector(
+        Enum(StablehloPrecisionConfig, "I")
+    )
 
 
 @flatbuffer
@@ -77,8 +86,12 @@ class StablehloScatterOptions:
 
 @flatbuffer
 class StablehloCompareOptions:
-    comparison_direction: StablehloComparisonDirection = enum(StablehloComparisonDirection.STABLEHLO_COMPARISON_DIRECTION_EQ, "I")
-    compare_type: StablehloComparisonType = enum(StablehloComparisonType.STABLEHLO_COMPARISON_TYPE_NOTYPE, "I")
+    comparison_direction: StablehloComparisonDirection = enum(
+        StablehloComparisonDirection.STABLEHLO_COMPARISON_DIRECTION_EQ, "I"
+    )
+    compare_type: StablehloComparisonType = enum(
+        StablehloComparisonType.STABLEHLO_COMPARISON_TYPE_NOTYPE, "I"
+    )
 
 
 @flatbuffer
@@ -104,7 +117,9 @@ class StablehloDotGeneralOptions:
     rhs_batching_dimensions: NDArray[Any] | None = vector("q")
     lhs_contracting_dimensions: NDArray[Any] | None = vector("q")
     rhs_contracting_dimensions: NDArray[Any] | None = vector("q")
-    precision_config: tuple[StablehloPrecisionConfig, ...] | None = vector(Enum(StablehloPrecisionConfig, "I"))
+    precision_config: tuple[StablehloPrecisionConfig, ...] | None = vector(
+        Enum(StablehloPrecisionConfig, "I")
+    )
 
 
 @flatbuffer
@@ -177,31 +192,3 @@ class StablehloShiftLeftOptions:
 @flatbuffer
 class StablehloCaseOptions:
     branch_subgraph_indices: NDArray[Any] | None = vector("i")
-
-
-BuiltinOptions2: tuple[type | None, ...] = (
-    None,
-    StablehloConcatenateOptions,
-    StablehloBroadcastInDimOptions,
-    StablehloSliceOptions,
-    StablehloConvolutionOptions,
-    StablehloCustomCallOptions,
-    StablehloReduceOptions,
-    StablehloScatterOptions,
-    StablehloCompareOptions,
-    StablehloDynamicSliceOptions,
-    StablehloPadOptions,
-    StablehloIotaOptions,
-    StablehloDotGeneralOptions,
-    StablehloReduceWindowOptions,
-    StablehloSortOptions,
-    StablehloWhileOptions,
-    StablehloGatherOptions,
-    StablehloTransposeOptions,
-    DilateOptions,
-    StablehloRngBitGeneratorOptions,
-    ReduceWindowOptions,
-    StableHLOCompositeOptions,
-    StablehloShiftLeftOptions,
-    StablehloCaseOptions,
-)

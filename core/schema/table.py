@@ -38,7 +38,7 @@ class String:
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """A vector of numbers, strings or tables behind an offset; its items start at a multiple of `alignment`."""
+    """Numbers, strings or tables behind an offset; the items start at a multiple of `alignment`."""
 
     of: Scalar | Enum | String | Table
     alignment: int = 0
@@ -46,14 +46,14 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Another table behind an offset; `cls` is called late so that declarations may be in any order."""
+    """Another table behind an offset; `cls` is called late: declarations may be in any order."""
 
     cls: Callable[[], type]
 
 
 @dataclass(frozen=True, slots=True)
 class Union:
-    """One of several tables: a type byte (the position in `members`, 0 for none), then an offset."""
+    """One of several tables: a type byte (the position in `members`, 0 for none), an offset."""
 
     members: Callable[[], tuple[type | None, ...]]
 
@@ -109,7 +109,7 @@ def string() -> Any:
 
 
 def vector(of: str | Scalar | Enum | String | Table, alignment: int = 0) -> Any:
-    """A vector slot, None when absent; numbers (a type code) are read as an array, others as a tuple."""
+    """A vector slot, None when absent; numbers (a type code) are read as an array, else a tuple."""
     return _field(Vector(Scalar(of) if isinstance(of, str) else of, alignment), None)
 
 
@@ -121,8 +121,7 @@ def union(members: Callable[[], tuple[type | None, ...]]) -> Any:
     return _field(Union(members), None)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(_field, boolean, int8, uint8, int32, uint32,
-                     int64, uint64, float32, enum, string, vector, table, union))
+@dataclass_transform(frozen_default=True)
 def flatbuffer(cls: type[T]) -> type[T]:
     """The class as a frozen dataclass with slots; equality is by identity where arrays are held."""
     return dataclass(frozen=True, slots=True, eq=False)(cls)

@@ -6,10 +6,22 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .enums import *
-from .options import BuiltinOptions
-from .options2 import BuiltinOptions2
-from .table import *
+from .enums import CustomOptionsFormat, DimensionType, TensorType
+from .table import (
+    Table,
+    boolean,
+    enum,
+    flatbuffer,
+    int8,
+    int32,
+    string,
+    table,
+    uint32,
+    uint64,
+    union,
+    vector,
+)
+from .unions import BuiltinOptions, BuiltinOptions2
 
 
 @flatbuffer
@@ -38,7 +50,9 @@ class QuantizationParameters:
     max: NDArray[Any] | None = vector("f")
     scale: NDArray[Any] | None = vector("f")
     zero_point: NDArray[Any] | None = vector("q")
-    details: CustomQuantization | BlockwiseQuantization | MultiAxisQuantization | None = union(lambda: QuantizationDetails)
+    details: CustomQuantization | BlockwiseQuantization | MultiAxisQuantization | None = union(
+        lambda: QuantizationDetails
+    )
     quantized_dimension: int = int32()
 
 
@@ -61,8 +75,12 @@ class Uint8Vector:
 class DimensionMetadata:
     format: DimensionType = enum(DimensionType.DENSE)
     dense_size: int = int32()
-    array_segments: Int32Vector | Uint16Vector | Uint8Vector | None = union(lambda: SparseIndexVector)
-    array_indices: Int32Vector | Uint16Vector | Uint8Vector | None = union(lambda: SparseIndexVector)
+    array_segments: Int32Vector | Uint16Vector | Uint8Vector | None = union(
+        lambda: SparseIndexVector
+    )
+    array_indices: Int32Vector | Uint16Vector | Uint8Vector | None = union(
+        lambda: SparseIndexVector
+    )
 
 
 @flatbuffer
@@ -180,7 +198,9 @@ class Model:
     metadata_buffer: NDArray[Any] | None = vector("i")
     metadata: tuple[Metadata, ...] | None = vector(Table(lambda: Metadata))
     signature_defs: tuple[SignatureDef, ...] | None = vector(Table(lambda: SignatureDef))
-    external_buffer_groups: tuple[ExternalBufferGroup, ...] | None = vector(Table(lambda: ExternalBufferGroup))
+    external_buffer_groups: tuple[ExternalBufferGroup, ...] | None = vector(
+        Table(lambda: ExternalBufferGroup)
+    )
     external_buffers: tuple[ExternalBuffer, ...] | None = vector(Table(lambda: ExternalBuffer))
 
 

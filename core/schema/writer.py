@@ -13,9 +13,8 @@ from ..graph import Array, Graph, Model, Node, Quantization, Signature, Sparsity
 from . import tables
 from .encode import encode
 from .enums import BuiltinOperator, DimensionType
-from .options import BuiltinOptions
-from .options2 import BuiltinOptions2
 from .reader import IDENTIFIER, VERSION
+from .unions import BuiltinOptions, BuiltinOptions2
 
 ALIGNMENT = 16
 INLINE_BYTES = 2**31 - 2**26
