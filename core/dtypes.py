@@ -95,19 +95,25 @@ def pack_bits(values: Array, bits: int) -> Array:
     return np.bitwise_or.reduce(padded.reshape(-1, per_byte) << shifts, axis=1)
 
 
-def decode_strings(data: Array) -> Array:
-    """The strings of a stored string tensor: int32 count, int32 offsets (count + 1), then the bytes."""
+def string_ends(data: Array) -> Array:
+    """The offsets (count + 1) in a stored string tensor between which its strings lie."""
     if data.size < 4:
-        return np.empty(0, object)
+        return np.zeros(1, np.int32)
     count = int(data[:4].view("<i4")[0])
     if count < 0 or 4 * (count + 2) > data.size:
         raise ValueError(f"string tensor: {count} strings do not fit in {data.size} bytes")
-    ends = data[4 : 4 * (count + 2)].view("<i4")
-    if ends[0] < 4 * (count + 2) or ends[-1] > data.size or np.any(np.diff(ends) < 0):
+    ends: Array = data[4 : 4 * (count + 2)].view("<i4")
+    if ends[0] < 4 * (count + 2) or ends[-1] > data.size or np.any(ends[1:] < ends[:-1]):
         raise ValueError("string tensor: offsets are not increasing within the buffer")
+    return ends
+
+
+def decode_strings(data: Array) -> Array:
+    """The strings of a stored string tensor: int32 count, int32 offsets (count + 1), then the bytes."""
+    ends = string_ends(data)
     raw = data.tobytes()
-    out = np.empty(count, object)
-    for i in range(count):
+    out = np.empty(ends.size - 1, object)
+    for i in range(out.size):
         out[i] = raw[ends[i] : ends[i + 1]]
     return out
 

@@ -146,7 +146,7 @@ def _tensor(tensor: tables.Tensor, buffers: Buffers) -> Tensor:
         shape,
         tensor.type,
         signature or None,
-        None if tensor.quantization is None else _quantization(tensor.quantization),
+        None if tensor.quantization is None else _quantization(tensor.quantization, len(shape)),
         sparsity,
         data,
         tensor.is_variable,
@@ -163,7 +163,7 @@ def _trimmed(data: Array, dtype: TensorType, shape: Shape) -> Array:
     return data[: stored_bytes(dtype, elements)]
 
 
-def _quantization(quant: tables.QuantizationParameters) -> Quantization | None:
+def _quantization(quant: tables.QuantizationParameters, rank: int) -> Quantization | None:
     match quant.details:
         case tables.BlockwiseQuantization() as details:
             return _blockwise(details, quant.quantized_dimension)
@@ -179,7 +179,11 @@ def _quantization(quant: tables.QuantizationParameters) -> Quantization | None:
         return None
     if quant.zero_point is None:
         raise ModelError("Quantization parameters has non-null scale but null zero_point.")
-    return Quantization(quant.scale, quant.zero_point, quant.quantized_dimension)
+    axis = quant.quantized_dimension
+    # Some converters give the bias the axis of its weights; a vector, or one scale, has no choice.
+    if axis >= rank and (rank == 1 or quant.scale.size == 1):
+        axis = 0
+    return Quantization(quant.scale, quant.zero_point, axis)
 
 
 def _blockwise(
