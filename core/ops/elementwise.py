@@ -85,7 +85,7 @@ def require_no_zero(divisor: Array) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """What an operator computes, for which types; `stored(ctx)`: its function of stored integers."""
+    """What an operator computes, for which types; `stored(ctx)` is its function of integers."""
 
     function: Into
     dtypes: tuple[T, ...]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -145,10 +144,13 @@ def narrows(ctx: OpContext) -> bool:
 def multiply(ctx: OpContext) -> Binary:
     low, high = output_range(ctx)
     if narrows(ctx):
-        zero_y = per_tensor(ctx.output_tensor())[1]
-        return lambda a, b: saturated(
-            rounding_right_shift(fixed_point.multiply(a, b, 16), 8) + zero_y, low, high
-        )
+        offset = per_tensor(ctx.output_tensor())[1]
+
+        def narrowed(a: Array, b: Array) -> Array:
+            product = rounding_right_shift(fixed_point.multiply(a, b, 16), 8)
+            return saturated(product + offset, low, high)
+
+        return narrowed
     first, second, target = operands(ctx)
     (scale_a, zero_a), (scale_b, zero_b) = per_tensor(first), per_tensor(second)
     scale_y, zero_y = per_tensor(target)
@@ -171,7 +173,9 @@ def divide(ctx: OpContext) -> Binary:
         inverse, bits = fixed_point.reciprocal(np.maximum(np.abs(divisor), 1), 31)
         headroom = leading_sign_bits(dividend)
         quotient = doubling_high_multiply(dividend << headroom, inverse)
-        scaled = shifted(doubling_high_multiply(quotient, multiplier), shift - bits - headroom)
+        scaled = x86_rounding_right_shift(
+            doubling_high_multiply(quotient, multiplier), bits + headroom - shift
+        )
         return saturated(scaled + zero_y, low, high)
 
     return stored
@@ -182,8 +186,12 @@ def leading_sign_bits(x: Array) -> Int64s:
     return 31 - fixed_point.bit_length(np.where(x < 0, ~x, x))
 
 
-def shifted(x: Array, exponent: Any) -> Int64s:
-    """x * 2^exponent, rounded half away from zero where bits are lost; at most 62 of them."""
-    left = np.clip(exponent, 0, 30)
-    right = np.clip(np.negative(exponent), 0, 62)
-    return rounding_right_shift(np.left_shift(x, left), right)
+def x86_rounding_right_shift(x: Array, exponent: Array) -> Int64s:
+    """The reference's x / 2^exponent of int32 x, counts past 31 included.
+
+    Division makes such counts of dividends near 0; x86 takes them modulo the word's size.
+    """
+    mask = ((np.int64(1) << (exponent & 63)) - 1).astype(np.int32).astype(np.int64)
+    up = (x & mask) > (mask >> 1) + (x < 0)
+    shifted: Int64s = (x >> (exponent & 31)) + up
+    return shifted
