@@ -26,7 +26,7 @@ from .plan import ExecutionPlan
 from .schema.enums import TensorType
 from .schema.reader import open_model, read_model
 from .session import Session
-from .signature import SignatureRunner, signature_list
+from .signature import SignatureRunner, full_signature_list, signature_list
 from .threads import default_threads, use_threads
 from .verify import verify
 from .views import Views
@@ -350,9 +350,7 @@ class Interpreter:
         return signature_list(self._model)
 
     def _get_full_signature_list(self) -> dict[str, dict[str, dict[str, int]]]:
-        return {
-            s.key: {"inputs": dict(s.inputs), "outputs": dict(s.outputs)} for s in self._model.signatures
-        }
+        return full_signature_list(self._model)
 
     def get_signature_runner(
         self, signature_key: str | None = None, *, method_name: str | None = None

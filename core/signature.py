@@ -19,6 +19,13 @@ def signature_list(model: Model) -> dict[str, dict[str, list[str]]]:
     return {s.key: {"inputs": sorted(s.inputs), "outputs": sorted(s.outputs)} for s in model.signatures}
 
 
+def full_signature_list(model: Model) -> dict[str, dict[str, dict[str, int]]]:
+    return {
+        s.key: {"inputs": dict(sorted(s.inputs.items())), "outputs": dict(sorted(s.outputs.items()))}
+        for s in model.signatures
+    }
+
+
 class SignatureRunner:
     """Runs one signature of an interpreter's model: `runner(name=array, …)` gives {name: array}.
 
@@ -39,6 +46,7 @@ class SignatureRunner:
         """Runs the signature; ValueError if an input is missing, unknown, or of another dtype."""
         interpreter = self._interpreter
         interpreter._check_usable()
+        interpreter._ensure_no_views()
         if len(kwargs) != len(self._inputs):
             raise ValueError(
                 "Invalid number of inputs provided for running a SignatureDef, expected "

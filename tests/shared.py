@@ -1,0 +1,13 @@
+"""Real models and conformance cases that lie beside the project; tests that use them skip where they are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+MODELS = sorted((SHARED / "models").glob("*.tflite"))
+"""Empty where the folder is missing: pytest then skips the tests parametrised by it."""
+
+
+def model_ids(path: Path) -> str:
+    return path.stem
