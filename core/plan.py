@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,10 @@ class ExecutionPlan:
         return array
 
     def scratch(self, shape: Shape, dtype: Any) -> Array:
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        if size > self.limits.tensor_bytes:
+            limit = self.limits.tensor_bytes
+            raise LimitError(f"the step needs {size} bytes; limits.tensor_bytes is {limit}")
         return self._scratch.take(shape, dtype)
 
     def subgraph(self, index: int) -> Call:
