@@ -130,8 +130,7 @@ def subtract(ctx: OpContext) -> Binary:
 
 def squared_difference(ctx: OpContext) -> Binary:
     def squared(a: Array, b: Array) -> Array:
-        difference = a - b
-        return difference * difference
+        return np.square(a - b)
 
     return on_common_scale(ctx, squared, 7, degree=2)
 
