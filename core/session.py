@@ -15,6 +15,7 @@ from .graph import Array, Model, Node, Shape, Tensor
 from .limits import Limits
 from .ops.registry import BUILTIN, CUSTOM, Op
 from .plan import ExecutionPlan
+from .schema.enums import TensorType
 
 CACHED_PLANS = 16
 """Plans kept per graph, by input shapes; the least recently used goes first."""
@@ -93,17 +94,17 @@ class Session:
         self.forget_plans()
 
     def variable(self, graph: int, index: int, shape: Shape) -> Array:
-        """The memory of a variable tensor: zeros at first, kept from plan to plan while its shape stays."""
+        """The memory of a variable tensor, kept from plan to plan while its shape stays."""
         found = self._variables.get((graph, index))
         if found is None or found.shape != shape:
             tensor = self.model.graphs[graph].tensors[index]
             found = self._variables[graph, index] = new_array(shape, tensor)
-            found.fill(b"" if tensor.dtype in OBJECTS else 0)
+            found.fill(initial_value(tensor))
         return found
 
     def reset_variables(self) -> None:
-        for array in self._variables.values():
-            array.fill(0)
+        for (graph, index), array in self._variables.items():
+            array.fill(initial_value(self.model.graphs[graph].tensors[index]))
 
     def start_clock(self) -> None:
         """Starts the time that `limits.invoke_seconds` allows."""
@@ -132,6 +133,16 @@ def new_array(shape: Shape, tensor: Tensor) -> Array:
     if tensor.dtype in OBJECTS:
         array.fill(b"")
     return array
+
+
+def initial_value(tensor: Tensor) -> Any:
+    """What fills a variable tensor at first and on reset: 0; its zero point where int8."""
+    if tensor.dtype in OBJECTS:
+        return b""
+    quant = tensor.quant
+    if tensor.dtype == TensorType.INT8 and quant is not None and quant.zero_point.size == 1:
+        return quant.zero_point.astype(np.int8)[0]
+    return 0
 
 
 def _resolve(node: Node, index: int, custom_ops: Mapping[str, Op]) -> Op | None:
