@@ -86,10 +86,24 @@ def asymmetric_parameters(low: Floats, high: Floats) -> tuple[Floats, NDArray[np
 
 def hybrid_matrix(weights: Array, scales: float | Array, asymmetric: bool = False) -> HybridMatrix:
     """Packs integer `weights` [columns, depth]; uint8 holds the bits of int8, as in old files."""
-    signed = weights.view(np.int8) if weights.dtype == np.uint8 else weights
-    largest = (255 if asymmetric else 128) * 128 * weights.shape[-1]
-    dtype = np.float32 if largest <= 2**24 else np.float64
-    return HybridMatrix(np.ascontiguousarray(signed.T, dtype), np.asarray(scales, np.float32))
+    matrix = exact_matrix(signed_bytes(weights), 255 if asymmetric else 128)
+    return HybridMatrix(matrix, np.asarray(scales, np.float32))
+
+
+def signed_bytes(weights: Array) -> Array:
+    """Hybrid weights as they are meant: uint8 holds the bits of int8."""
+    return weights.view(np.int8) if weights.dtype == np.uint8 else weights
+
+
+def exact_matrix(weights: Array, largest: int) -> Array:
+    """Integer `weights` [columns, depth] as floats [depth, columns].
+
+    Products with rows of integers within +-`largest` are exact: float32 while every sum fits 24
+    bits, else float64.
+    """
+    heaviest = int(np.abs(weights, dtype=np.int64).sum(axis=-1).max(initial=0))
+    fits = largest * heaviest <= 2**24
+    return np.ascontiguousarray(weights.T, np.float32 if fits else np.float64)
 
 
 def hybrid_product(rows: QuantizedRows, matrix: HybridMatrix) -> Floats:
