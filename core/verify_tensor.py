@@ -94,7 +94,10 @@ def _check_quantization(quant: Quantization, tensor: Tensor, graph: Graph) -> No
             f"QuantizationParam has {zero_points} zero_point values and {scales} scale values. "
             "Must have same number."
         )
-    if scales > 1:
+    if quant.axis < 0:
+        _check_axis(quant.axis, rank)
+    # The shape () may stand for one that is not known.
+    if scales > 1 and rank:
         _check_axis(quant.axis, rank)
         if scales != tensor.shape[quant.axis]:
             raise ModelError(

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ModelError
 from ..graph import Array
 from . import tables
-from .decode import Decoder
+from .decode import SHARED_BYTES, Decoder
 
 
 class Buffers:
@@ -78,10 +78,20 @@ class Buffers:
         )
 
     def copy(self, data: Array) -> bytes:
-        self.copied += data.size
-        if self.copied > 2 * self.file.size:
-            raise ModelError("Custom options and metadata overlap: they exceed the file's size.")
+        self.count(data)
         return data.tobytes()
+
+    def int32(self, data: Array) -> Array:
+        if data.dtype == np.int32:
+            return data
+        self.count(data)
+        return data.astype(np.int32)
+
+    def count(self, data: Array) -> None:
+        """Keeps parts that overlap in the file from filling the memory."""
+        self.copied += data.nbytes
+        if self.copied > self.file.size + SHARED_BYTES:
+            raise ModelError("Metadata, options or indices overlap: they exceed the file's size.")
 
     def beside(self, identity: int) -> Array:
         """The bytes of an external buffer."""

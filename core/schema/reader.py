@@ -137,7 +137,9 @@ def _tensor(tensor: tables.Tensor, buffers: Buffers) -> Tensor:
     data = buffers.of_tensor(tensor)
     if data is not None and tensor.is_variable:
         raise ModelError("A variable tensor with buffer or external buffer is not supported.")
-    sparsity = None if data is None or tensor.sparsity is None else _sparsity(tensor.sparsity)
+    sparsity = None
+    if data is not None and tensor.sparsity is not None:
+        sparsity = _sparsity(tensor.sparsity, buffers)
     if data is not None and sparsity is None:
         data = _trimmed(data, tensor.type, shape)
     signature = _ints(tensor.shape_signature)
@@ -197,23 +199,25 @@ def _blockwise(
     )
 
 
-def _sparsity(sparsity: tables.SparsityParameters) -> Sparsity:
+def _sparsity(sparsity: tables.SparsityParameters, buffers: Buffers) -> Sparsity:
     if sparsity.traversal_order is None or sparsity.dim_metadata is None:
         raise ModelError("Invalid sparsity parameter: traversal_order or dim_metadata is missing.")
     return Sparsity(
         _ints(sparsity.traversal_order),
         _ints(sparsity.block_map),
-        tuple(_dimension(i, d) for i, d in enumerate(sparsity.dim_metadata)),
+        tuple(_dimension(i, d, buffers) for i, d in enumerate(sparsity.dim_metadata)),
     )
 
 
-def _dimension(index: int, dimension: tables.DimensionMetadata) -> SparseDimension:
+def _dimension(
+    index: int, dimension: tables.DimensionMetadata, buffers: Buffers
+) -> SparseDimension:
     if dimension.format == DimensionType.DENSE:
         return SparseDimension(dimension.dense_size)
     segments, indices = dimension.array_segments, dimension.array_indices
     if segments is None or segments.values is None or indices is None or indices.values is None:
         raise ModelError(f"The {index}th sparse dimension has invalid parameters.")
-    return SparseDimension(0, segments.values.astype(np.int32), indices.values.astype(np.int32))
+    return SparseDimension(0, buffers.int32(segments.values), buffers.int32(indices.values))
 
 
 def _node(node: tables.Operator, operators: list[tuple[str, int, bool]], buffers: Buffers) -> Node:
