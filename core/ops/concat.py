@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import OpError
 from ..graph import Array, Shape, Tensor
 from ..schema.enums import ActivationFunctionType, TensorType
 from ..schema.options import (
@@ -59,6 +60,17 @@ def resized(shape: Shape, axis: int, size: int) -> Shape:
     return (*shape[:axis], size, *shape[axis + 1 :])
 
 
+def joined_shape(shapes: Sequence[Shape], axis: int) -> Shape:
+    """The shape of arrays put together along `axis`; raises OpError where they do not fit."""
+    first = shapes[0]
+    for i, shape in enumerate(shapes):
+        if resized(shape, axis, 0) != resized(first, axis, 0):
+            raise OpError(
+                f"input {i} has shape {list(shape)}; expected {list(first)} but for axis {axis}"
+            )
+    return valid_shape(resized(first, axis, sum(shape[axis] for shape in shapes)))
+
+
 def input_tensors(ctx: OpContext) -> list[Tensor]:
     return [ctx.tensor(i) for i in range(len(ctx.node.inputs))]
 
@@ -70,7 +82,7 @@ def concat_axis(ctx: OpContext) -> int:
 
 
 def concat_shape(ctx: OpContext) -> list[Shape]:
-    require_inputs(ctx, 1, len(ctx.node.inputs))
+    ctx.require(len(ctx.node.inputs) > 0, "the node has no inputs")
     options = options_of(ctx, ConcatenationOptions)
     ctx.require(
         options.fused_activation_function == ActivationFunctionType.NONE,
@@ -81,14 +93,9 @@ def concat_shape(ctx: OpContext) -> list[Shape]:
         require_same_scale(ctx.output_tensor(), *input_tensors(ctx))
     require_zero_point_zero(ctx.output_tensor(), *input_tensors(ctx))
     axis = concat_axis(ctx)
-    shapes = [ctx.shape(i) or (1,) for i in range(len(ctx.node.inputs))]
-    first = shapes[0]
-    for i, shape in enumerate(shapes):
-        ctx.require(
-            ctx.rank(i) == ctx.rank(0) and resized(shape, axis, 0) == resized(first, axis, 0),
-            f"input {i} has shape {list(shape)}; expected {list(first)} but for axis {axis}",
-        )
-    return [valid_shape(resized(first, axis, sum(shape[axis] for shape in shapes)))]
+    ranks = {ctx.rank(i) for i in range(len(ctx.node.inputs))}
+    ctx.require(len(ranks) == 1, f"inputs have ranks {sorted(ranks)}; expected all the same")
+    return [joined_shape([ctx.shape(i) or (1,) for i in range(len(ctx.node.inputs))], axis)]
 
 
 def rescaling_table(given: Tensor, wanted: Tensor) -> NDArray[np.uint8] | None:
