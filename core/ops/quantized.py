@@ -16,6 +16,7 @@ from ..dtypes import INTEGER_RANGE
 from ..errors import OpError
 from ..graph import Array, Tensor
 from ..schema.enums import ActivationFunctionType, TensorType
+from .fused import float_clamp
 
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
@@ -65,27 +66,36 @@ def rounding_right_shift(x: Array, exponent: Array | int) -> Int64s:
     return shifted
 
 
-def multiply_by_quantized_multiplier(x: Array, multiplier: Array | int, shift: Array | int) -> Int64s:
+def multiply_by_quantized_multiplier(
+    x: Array, multiplier: Array | int, shift: Array | int
+) -> Int64s:
     """x * multiplier * 2^(shift - 31) with the reference's two roundings; x is int32-valued, the result int64.
 
     `multiplier` and `shift` broadcast against `x`. The left shift wraps in 32 bits, as in the reference.
     """
-    left = np.maximum(shift, 0)
+    left = np.maximum(shift, 0) & 31
     right = np.maximum(np.negative(shift), 0)
     shifted = (np.asarray(x, np.int64) << left).astype(np.int32)
     return rounding_right_shift(doubling_high_multiply(shifted, multiplier), right)
 
 
-def multiply_int64_by_quantized_multiplier(x: Array, multiplier: Array | int, shift: Array | int) -> Int64s:
+def multiply_int64_by_quantized_multiplier(
+    x: Array, multiplier: Array | int, shift: Array | int
+) -> Int64s:
     """The form for int64 accumulators of int16 operators: the multiplier reduced to 16 bits, one rounding.
 
-    |x| < 2^47; half rounds up.
+    |x| < 2^47; half rounds up; the result wraps in 32 bits.
     """
+    reduced = reduced_multiplier(multiplier)
+    total = np.maximum(15 - np.asarray(shift, np.int64), 1)
+    product = (np.asarray(x, np.int64) * reduced + (np.int64(1) << (total - 1))) >> total
+    return product.astype(np.int32).astype(np.int64)
+
+
+def reduced_multiplier(multiplier: Array | int) -> Int64s:
+    """The upper 16 bits of multipliers, rounded, at most 0x7FFF."""
     wide = np.asarray(multiplier, np.int64)
-    reduced = np.where(wide < 0x7FFF0000, (wide + (1 << 15)) >> 16, 0x7FFF)
-    total = 15 - np.asarray(shift, np.int64)
-    product: Int64s = (np.asarray(x, np.int64) * reduced + (np.int64(1) << (total - 1))) >> total
-    return product
+    return np.where(wide < 0x7FFF0000, (wide + (1 << 15)) >> 16, 0x7FFF)
 
 
 def per_tensor(tensor: Tensor) -> tuple[float, int]:
@@ -114,24 +124,20 @@ def quantize(real: Array, scale: float, zero_point: int, dtype: TensorType) -> A
     return np.fmin(np.fmax(rounded.astype(np.float64) + zero_point, low), high).astype(np.int64)
 
 
-def activation_range(
-    activation: ActivationFunctionType, output: Tensor
-) -> tuple[int, int]:
-    """The smallest and largest stored value of `output` under a fused activation."""
+def activation_range(activation: ActivationFunctionType, output: Tensor) -> tuple[int, int]:
+    """The smallest and largest stored value of `output` under a fused activation.
+
+    The reference knows RELU, RELU6 and RELU_N1_TO_1 and takes every other value for none.
+    """
     scale, zero_point = per_tensor(output)
     low, high = INTEGER_RANGE[output.dtype]
 
     def stored(real: float) -> int:
         return int(quantize(np.float32(real), scale, zero_point, TensorType.INT32))
 
-    match activation:
-        case ActivationFunctionType.RELU:
-            return max(low, stored(0.0)), high
-        case ActivationFunctionType.RELU6:
-            return max(low, stored(0.0)), min(high, stored(6.0))
-        case ActivationFunctionType.RELU_N1_TO_1:
-            return max(low, stored(-1.0)), min(high, stored(1.0))
-        case ActivationFunctionType.NONE:
-            return low, high
-        case _:
-            raise OpError(f"fused activation {activation.name} has no quantised form")
+    real_low, real_high = float_clamp(activation)
+    if real_low != -math.inf:
+        low = max(low, stored(real_low))
+    if real_high != math.inf:
+        high = min(high, stored(real_high))
+    return low, high
