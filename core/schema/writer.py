@@ -29,13 +29,24 @@ INT8_CODES = BuiltinOperator.PLACEHOLDER_FOR_GREATER_OP_CODES
 def write_model(model: Model, *, inline_bytes: int = INLINE_BYTES) -> bytes:
     """The bytes of a .tflite file; ModelError where the format cannot hold the model."""
     constants = _Constants()
+    try:
+        file = _file(model, constants)
+        if sum(array.size for array in constants.arrays) <= inline_bytes:
+            return _inline(file, constants.arrays)
+        return _outside(file, constants.arrays)
+    except (ValueError, OverflowError) as error:
+        raise ModelError(f"The model cannot be written: {error}.") from error
+
+
+def _file(model: Model, constants: _Constants) -> tables.Model:
+    """The tables of the model, without its buffers."""
     codes = _Codes()
     graphs = tuple(_graph(g, codes, constants) for g in model.graphs)
     metadata = tuple(
         tables.Metadata(name, constants.index(np.frombuffer(data, np.uint8)))
         for name, data in model.metadata.items()
     )
-    file = tables.Model(
+    return tables.Model(
         version=VERSION,
         operator_codes=tuple(codes.tables),
         subgraphs=graphs,
@@ -43,12 +54,6 @@ def write_model(model: Model, *, inline_bytes: int = INLINE_BYTES) -> bytes:
         metadata=metadata or None,
         signature_defs=tuple(map(_signature, model.signatures)) or None,
     )
-    try:
-        if sum(array.size for array in constants.arrays) <= inline_bytes:
-            return _inline(file, constants.arrays)
-        return _outside(file, constants.arrays)
-    except ValueError as error:
-        raise ModelError(f"The model cannot be written: {error}.") from error
 
 
 def _inline(file: tables.Model, arrays: list[Array]) -> bytes:
@@ -197,7 +202,7 @@ def _union_of(node: Node) -> str:
         return "builtin_options"
     if type(node.options) in BuiltinOptions2:
         return "builtin_options_2"
-    raise ModelError(f"{node.op}: {type(node.options).__name__} is not an options table.")
+    raise ModelError(f"{node.op}: {type(node.options).__name__} is not an options table")
 
 
 def _signature(signature: Signature) -> tables.SignatureDef:
