@@ -130,7 +130,8 @@ def subtract(ctx: OpContext) -> Binary:
 
 def squared_difference(ctx: OpContext) -> Binary:
     def squared(a: Array, b: Array) -> Array:
-        return np.square(a - b)
+        square: Array = np.square(a - b)
+        return square
 
     return on_common_scale(ctx, squared, 7, degree=2)
 
