@@ -20,6 +20,7 @@ from .lstm_cell import FORGET, OUTPUT, Cell, Slots, cell_types, check_cell
 from .lstm_float import CellOptions, bind_layer
 from .lstm_integer import bind_layer16, check_layer16
 from .lstm_integer8 import bind_layer8, check_layer8
+from .recurrent import time_major
 from .registry import Step, op
 
 SINGLE = Slots(weights=1, output_state=18, cell_state=19, norm=20)
@@ -35,11 +36,6 @@ def cell_options(options: Any) -> CellOptions:
         options.proj_clip,
         options.asymmetric_quantize_inputs,
     )
-
-
-def time_major(array: Array, is_time_major: bool) -> Array:
-    """[time, batch, depth] of an input or output; a view."""
-    return array if is_time_major else array.swapaxes(0, 1)
 
 
 def single_cell(ctx: OpContext, batch: int, inputs: int, diagonals: bool) -> Cell:

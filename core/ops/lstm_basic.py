@@ -13,8 +13,8 @@ from ..schema.enums import TensorType
 from .context import OpContext
 from .fixed_point import int16_table, multiply, rescale, saturate
 from .hybrid import exact_matrix
-from .lstm_float import logistic
 from .quantized import multiply_by_quantized_multiplier, per_tensor, quantize_multiplier
+from .recurrent import logistic
 from .registry import Step
 
 X, PREVIOUS, WEIGHTS, BIAS, STATE = range(5)

@@ -6,22 +6,20 @@ Hochreiter & Schmidhuber 1997, with peepholes (Gers et al. 2002), a recurrent pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..graph import Array
-from ..schema.enums import ActivationFunctionType, TensorType
+from ..schema.enums import ActivationFunctionType
 from .context import OpContext
 from .fused import activate
-from .hybrid import hybrid_matrix, hybrid_product, quantize_rows, signed_bytes
 from .lstm_cell import PEEPHOLE, Cell
-from .quantized import per_tensor
+from .recurrent import Product, logistic, product_with, row_product, vectors
 from .registry import Step
 
 NORM_EPSILON = np.float32(1e-8)
-Product = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +30,6 @@ class CellOptions:
     cell_clip: float = 0.0
     projection_clip: float = 0.0
     asymmetric: bool = False
-
-
-def product_with(ctx: OpContext, positions: Sequence[int], asymmetric: bool) -> Product:
-    """rows [n, depth] -> float32 [n, columns]: the product with these weights, stacked.
-
-    Integer weights quantise each row of activations first.
-    """
-    matrix = np.concatenate([ctx.value(i) for i in positions])
-    if ctx.dtype(positions[0]) == TensorType.FLOAT32:
-        columns = matrix.T
-        return lambda rows: np.matmul(rows, columns)
-    scales = [np.full(ctx.shape(i)[0], per_tensor(ctx.tensor(i))[0]) for i in positions]
-    packed = hybrid_matrix(matrix, np.concatenate(scales), asymmetric)
-    kind = packed.values.dtype.type
-    return lambda rows: hybrid_product(quantize_rows(rows, asymmetric, kind), packed)
-
-
-def vectors(ctx: OpContext, positions: Sequence[int]) -> Array:
-    """These vectors as rows of float32, integers times their scale."""
-    rows = []
-    for i in positions:
-        value = ctx.value(i)
-        if ctx.dtype(i) != TensorType.FLOAT32:
-            value = np.float32(per_tensor(ctx.tensor(i))[0]) * signed_bytes(value)
-        rows.append(value.astype(np.float32, copy=False))
-    return np.stack(rows)
-
-
-def logistic(y: Array) -> None:
-    """1 / (1 + exp(-y)) in place."""
-    np.negative(y, out=y)
-    np.exp(y, out=y)
-    y += 1
-    np.reciprocal(y, out=y)
 
 
 def normalize(y: Array) -> None:
@@ -147,11 +111,7 @@ def bind_inputs(
     def inputs() -> Array:
         total: Array | int = bias
         for source, product in sources:
-            # Batch-major inputs are transposed views: their rows are taken in the order of memory.
-            swapped = not source.flags.c_contiguous
-            rows = source.swapaxes(0, 1) if swapped else source
-            part = product(rows.reshape(-1, rows.shape[-1])).reshape(*rows.shape[:2], -1)
-            part = part.swapaxes(0, 1) if swapped else part
+            part = row_product(product, source)
             total = np.add(part, total, out=part)
         return np.asarray(total).reshape(shape)
 
@@ -185,7 +145,7 @@ def bind_recurrent(
 
 
 def bind_finish(ctx: OpContext, cell: Cell) -> Callable[[slice, Array], None]:
-    """f(gates, y): normalises `y` [batch, gates, cells], scales and shifts it, if the cell does so."""
+    """f(gates, y): normalises `y` [batch, gates, cells] where the cell does so."""
     slots = cell.slots
     if not cell.norm or slots.norm is None:
         return lambda gates, y: None

@@ -12,13 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import OpError
 from ..graph import Array
 from .context import OpContext
 from .fixed_point import int16_table, inverse_square_root, saturate
-from .hybrid import exact_matrix
 from .lstm_cell import PEEPHOLE, Cell
 from .lstm_float import CellOptions
 from .quantized import (
@@ -27,6 +25,7 @@ from .quantized import (
     quantize_multipliers,
     rounding_right_shift,
 )
+from .recurrent import affine
 from .registry import Step
 
 GATE_STEP = np.float32(2.0**-12)
@@ -86,17 +85,6 @@ def stored_clip(real: float, scale: np.float32, bits: int) -> int:
 
 def clip(x: Array, limit: int) -> Array:
     return np.clip(x, -limit, limit) if limit > 0 else x
-
-
-def affine(
-    weights: Array, zero_point: int, bias: Array | None = None
-) -> Callable[[Array], NDArray[np.int64]]:
-    """f(rows) = (rows - zero_point) times `weights` [columns, depth], plus bias, exactly."""
-    matrix = exact_matrix(weights, 128)
-    offset = -zero_point * weights.sum(axis=1, dtype=np.int64)
-    if bias is not None:
-        offset = offset + bias
-    return lambda rows: (rows.astype(matrix.dtype) @ matrix).astype(np.int64) + offset
 
 
 def normalize(gates: Array, weights: Array, bias: Array, scale: Multiplier, limits: Array) -> Array:

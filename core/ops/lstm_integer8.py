@@ -20,7 +20,6 @@ from .lstm_float import CellOptions
 from .lstm_integer import (
     GATE_BITS,
     STATE_BITS,
-    affine,
     clip,
     intermediate,
     multiplier_of,
@@ -36,6 +35,7 @@ from .quantized import (
     quantize_multiplier,
     rounding_right_shift,
 )
+from .recurrent import affine
 from .registry import Step
 
 STATE_EXPONENT = -15

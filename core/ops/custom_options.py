@@ -1,0 +1,41 @@
+"""Options of custom operators: FlexBuffers maps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flatbuffers import flexbuffers
+
+from ..errors import OpError
+from .context import OpContext
+
+Value = bool | int | float
+
+
+def custom_options(ctx: OpContext) -> dict[str, Any]:
+    """The node's options by name; raises OpError unless they are a FlexBuffers map."""
+    raw = bytes(ctx.options) if ctx.options is not None else b""
+    try:
+        found = flexbuffers.Loads(raw)
+    except Exception as error:
+        raise OpError(f"custom options are not valid FlexBuffers: {error}") from error
+    if not isinstance(found, dict):
+        raise OpError(f"custom options are {type(found).__name__}; expected a FlexBuffers map")
+    return found
+
+
+def number(options: dict[str, Any], name: str, default: float = 0) -> Any:
+    """The number or boolean of this name; `default` where there is none."""
+    value = options.get(name, default)
+    if not isinstance(value, Value):
+        raise OpError(f"option {name!r} is {value!r}; expected a number")
+    return value
+
+
+def integer(options: dict[str, Any], name: str, default: int = 0) -> int:
+    """`number` truncated toward zero."""
+    value = number(options, name, default)
+    try:
+        return int(value)
+    except (OverflowError, ValueError) as error:
+        raise OpError(f"option {name!r} is {value!r}; expected an integer") from error

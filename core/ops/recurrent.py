@@ -1,0 +1,75 @@
+"""What recurrent layers share: products with float, hybrid or integer weights; time-major views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph import Array
+from ..schema.enums import TensorType
+from .context import OpContext
+from .hybrid import exact_matrix, hybrid_matrix, hybrid_product, quantize_rows, signed_bytes
+from .quantized import per_tensor
+
+Product = Callable[[Array], Array]
+
+
+def time_major(array: Array, is_time_major: bool) -> Array:
+    """[time, batch, depth] of an input or output; a view."""
+    return array if is_time_major else array.swapaxes(0, 1)
+
+
+def row_product(product: Product, source: Array) -> Array:
+    """`product` of each row of `source` [time, batch, depth], in its layout: [time, batch, n]."""
+    # Batch-major inputs are transposed views: their rows are taken in the order of memory.
+    swapped = not source.flags.c_contiguous
+    rows = source.swapaxes(0, 1) if swapped else source
+    part = product(rows.reshape(-1, rows.shape[-1])).reshape(*rows.shape[:2], -1)
+    return part.swapaxes(0, 1) if swapped else part
+
+
+def product_with(ctx: OpContext, positions: Sequence[int], asymmetric: bool) -> Product:
+    """rows [n, depth] -> float32 [n, columns]: the product with these weights, stacked.
+
+    Integer weights quantise each row of activations first.
+    """
+    matrix = np.concatenate([ctx.value(i) for i in positions])
+    if ctx.dtype(positions[0]) == TensorType.FLOAT32:
+        columns = matrix.T
+        return lambda rows: np.matmul(rows, columns)
+    scales = [np.full(ctx.shape(i)[0], per_tensor(ctx.tensor(i))[0]) for i in positions]
+    packed = hybrid_matrix(matrix, np.concatenate(scales), asymmetric)
+    kind = packed.values.dtype.type
+    return lambda rows: hybrid_product(quantize_rows(rows, asymmetric, kind), packed)
+
+
+def vectors(ctx: OpContext, positions: Sequence[int]) -> Array:
+    """These vectors as rows of float32, integers times their scale."""
+    rows = []
+    for i in positions:
+        value = ctx.value(i)
+        if ctx.dtype(i) != TensorType.FLOAT32:
+            value = np.float32(per_tensor(ctx.tensor(i))[0]) * signed_bytes(value)
+        rows.append(value.astype(np.float32, copy=False))
+    return np.stack(rows)
+
+
+def logistic(y: Array) -> None:
+    """1 / (1 + exp(-y)) in place."""
+    np.negative(y, out=y)
+    np.exp(y, out=y)
+    y += 1
+    np.reciprocal(y, out=y)
+
+
+def affine(
+    weights: Array, zero_point: int, bias: Array | None = None
+) -> Callable[[Array], NDArray[np.int64]]:
+    """f(rows) = (rows - zero_point) times `weights` [columns, depth], plus bias, exactly."""
+    matrix = exact_matrix(weights, 128)
+    offset = -zero_point * weights.sum(axis=1, dtype=np.int64)
+    if bias is not None:
+        offset = offset + bias
+    return lambda rows: (rows.astype(matrix.dtype) @ matrix).astype(np.int64) + offset
