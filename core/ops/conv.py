@@ -1,0 +1,118 @@
+"""Two-dimensional convolutions over [batch, height, width, channels]: what all types share, float32."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..graph import Array, Shape
+from ..schema.enums import TensorType as T
+from ..schema.options import Conv2DOptions
+from .checks import options_of, require_inputs, require_rank
+from .context import OpContext
+from .conv_hybrid import conv_of_quantized_images
+from .conv_quantized import check_quantized, conv_of_integers
+from .patches import Axis, Patches, axis
+from .registry import Step, op
+from .tiles import FloatFinish
+
+HYBRID_WEIGHTS = (T.UINT8, T.INT8, T.INT4)
+
+
+def axes(ctx: OpContext) -> tuple[Axis, Axis]:
+    """The windows along height and along width."""
+    o = options_of(ctx, Conv2DOptions)
+    (_, height, width, _), (_, filter_height, filter_width, _) = ctx.shape(0), ctx.shape(1)
+    return (
+        axis(height, filter_height, o.stride_h, o.dilation_h_factor, o.padding),
+        axis(width, filter_width, o.stride_w, o.dilation_w_factor, o.padding),
+    )
+
+
+def prepare(ctx: OpContext) -> list[Shape]:
+    require_inputs(ctx, 2, 3)
+    dtype = ctx.require_dtype(0, T.FLOAT32, T.UINT8, T.INT8, T.INT16)
+    require_rank(ctx, 0, 4)
+    require_rank(ctx, 1, 4)
+    ctx.require(ctx.output_dtype() == dtype, "input and output must be of one type")
+    image, kernel = ctx.shape(0), ctx.shape(1)
+    ctx.require(min(image[1:]) > 0, lambda: f"the input has shape {image}; expected no empty one")
+    ctx.require(min(kernel) > 0, lambda: f"the filter has shape {kernel}; expected no empty one")
+    groups = image[3] // kernel[3]
+    ctx.require(
+        image[3] % kernel[3] == 0 and kernel[0] % groups == 0,
+        lambda: f"{image[3]} channels and filters {kernel} do not make groups",
+    )
+    if ctx.has(2):
+        size = int(np.prod(ctx.shape(2), dtype=np.int64))
+        ctx.require(size == kernel[0], lambda: f"{size} biases; expected {kernel[0]}")
+    if dtype == T.FLOAT32:
+        ctx.require_dtype(1, T.FLOAT32, *HYBRID_WEIGHTS)
+        if ctx.has(2):
+            ctx.require_dtype(2, T.FLOAT32)
+    else:
+        check_quantized(ctx, channel_axis=0)
+    rows, columns = axes(ctx)
+    return [(image[0], rows.outputs, columns.outputs, kernel[0])]
+
+
+def kernel_matrices(kernel: Array, rows: Axis, columns: Axis, groups: int) -> Array:
+    """The filters as [groups, filters of a group, depth], without taps that read only padding."""
+    reaching = kernel[
+        :, rows.first : rows.first + rows.taps, columns.first : columns.first + columns.taps
+    ]
+    return reaching.reshape(groups, len(kernel) // groups, -1)
+
+
+def as_one_row(images: Array, rows: Axis, columns: Axis) -> tuple[Array, Axis, Axis]:
+    """Pointwise convolutions as one image of one row, so that tiles may be of any length."""
+    if not (rows.is_plain and columns.is_plain):
+        return images, rows, columns
+    pixels = images.size // images.shape[3]
+    flat = images.reshape(1, 1, pixels, images.shape[3])
+    one = replace(rows, size=1, outputs=1)
+    return flat, one, replace(columns, size=pixels, outputs=pixels)
+
+
+@op("CONV_2D", prepare=prepare, versions=(1, 8))
+def conv2d(ctx: OpContext) -> Step:
+    rows, columns = axes(ctx)
+    groups = ctx.shape(0)[3] // ctx.shape(1)[3]
+    activation = options_of(ctx, Conv2DOptions).fused_activation_function
+    if ctx.output().size == 0:
+        return lambda: None
+    if ctx.dtype() == T.FLOAT32 and ctx.dtype(1) == T.FLOAT32:
+        return conv_of_floats(ctx, rows, columns, groups)
+
+    def matrices(kernel: Array) -> Array:
+        return kernel_matrices(kernel, rows, columns, groups)
+
+    images, rows_, columns_ = ctx.input(0), rows, columns
+    if ctx.dtype() == T.FLOAT32:
+        return conv_of_quantized_images(ctx, rows, columns, groups, activation, matrices)
+    images, rows_, columns_ = as_one_row(images, rows, columns)
+    return conv_of_integers(ctx, images, rows_, columns_, groups, activation, matrices)
+
+
+def conv_of_floats(ctx: OpContext, rows: Axis, columns: Axis, groups: int) -> Step:
+    kernel = ctx.input(1)
+    y = ctx.output()
+    filters = y.shape[3]
+    weights = kernel_matrices(kernel, rows, columns, groups).transpose(0, 2, 1)
+    images, rows, columns = as_one_row(ctx.input(0), rows, columns)
+    patches = Patches(images, rows, columns, groups, filters, np.float32, ctx.scratch)
+    bias = ctx.input(2).reshape(-1) if ctx.has(2) else None
+    finish = FloatFinish(bias, options_of(ctx, Conv2DOptions).fused_activation_function, filters)
+    outputs = [y.reshape(-1, filters)[t.start : t.stop] for t in patches.tiles]
+    grouped = [o.reshape(len(o), groups, -1).transpose(1, 0, 2) for o in outputs]
+    work = list(zip(patches.tiles, outputs, grouped, strict=True))
+
+    def step() -> None:
+        finish.refresh()
+        for tile, output, by_group in work:
+            tile.load(0.0)
+            np.matmul(tile.matrix, weights, out=by_group)
+            finish(output)
+
+    return step
