@@ -41,7 +41,8 @@ def erfc(x: Array) -> Array:
     np.exp(fit, out=fit)
     fit *= t
     np.subtract(number(2), fit, out=fit, where=x < 0)
-    return fit
+    result: Array = fit
+    return result
 
 
 def exact_erfc(x: Array) -> Array:
