@@ -220,5 +220,5 @@ def test_dequantize_blocks() -> None:
 
 @pytest.mark.parametrize(("size", "count"), [(3, 8), (0, 6), (4, 5), (-4, 6), (16, 1)])
 def test_blocks_that_do_not_fit(size: int, count: int) -> None:
-    with pytest.raises((RuntimeError, ValueError), match="block|Block"):
+    with pytest.raises((RuntimeError, ValueError), match=r"block|Block"):
         run_model(in_blocks(size, np.ones(count, np.float16)), [])
