@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint32]
 
 MASK = 2**32 - 1
+LOW_WORD = np.uint64(MASK)
+WORD = np.uint64(32)
 PHILOX_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 PHILOX_STEPS = (0x9E3779B9, 0xBB67AE85)
 PHILOX_ROUNDS = 10
@@ -21,12 +23,13 @@ THREEFRY_GROUPS = 5
 
 def philox(key: tuple[int, int], counters: Words) -> Words:
     """The blocks [n, 4] of `counters` [n, 4]."""
-    c0, c1, c2, c3 = (column.astype(np.uint64) for column in counters.T)
+    columns: list[NDArray[np.uint64]] = [column.astype(np.uint64) for column in counters.T]
+    c0, c1, c2, c3 = columns
     k0, k1 = key
     for _ in range(PHILOX_ROUNDS):
         low, high = c0 * PHILOX_MULTIPLIERS[0], c2 * PHILOX_MULTIPLIERS[1]
-        c0, c2 = (high >> 32) ^ c1 ^ np.uint64(k0), (low >> 32) ^ c3 ^ np.uint64(k1)
-        c1, c3 = high & MASK, low & MASK
+        c0, c2 = (high >> WORD) ^ c1 ^ np.uint64(k0), (low >> WORD) ^ c3 ^ np.uint64(k1)
+        c1, c3 = high & LOW_WORD, low & LOW_WORD
         k0, k1 = (k0 + PHILOX_STEPS[0]) & MASK, (k1 + PHILOX_STEPS[1]) & MASK
     return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32)
 
@@ -58,8 +61,8 @@ def counters_from(start: int, blocks: int, width: int) -> Words:
     carry = np.arange(blocks, dtype=np.uint64)
     for i, word in enumerate(words_of(start, width)):
         total = carry + np.uint64(word)
-        words[:, i] = (total & MASK).astype(np.uint32)
-        carry = total >> 32
+        words[:, i] = (total & LOW_WORD).astype(np.uint32)
+        carry = total >> WORD
     return words
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +113,9 @@ def detection_postprocess(ctx: OpContext) -> Step:
             "a decoded box has a negative height or width",
         )
         found = select(corners, scores()[0], options)
-        for output, values in zip(outputs, (found.corners, found.classes, found.scores), strict=False):
+        for output, values in zip(
+            outputs, (found.corners, found.classes, found.scores), strict=False
+        ):
             target = output[0]
             target.fill(0)
             target[found.places] = values

@@ -81,9 +81,7 @@ def _up_to_32(text: _Text) -> Words:
     factor = _length_factor(K2, text.length)
     a, b = text.word(0) * K1, text.word(8)
     c, d = text.word(-8) * factor, text.word(-16) * K2
-    return _mix(
-        _rotate(a + b, 43) + _rotate(c, 30) + d, a + _rotate(b + K2, 18) + c, factor
-    )
+    return _mix(_rotate(a + b, 43) + _rotate(c, 30) + d, a + _rotate(b + K2, 18) + c, factor)
 
 
 def _up_to_64(text: _Text) -> Words:

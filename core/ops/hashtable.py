@@ -135,9 +135,7 @@ def import_(ctx: OpContext) -> Step:
         table = _typed_table(resources, handle, *types)
         if table.filled:
             return
-        for key, value in zip(
-            keys.reshape(-1).tolist(), values.reshape(-1).tolist(), strict=True
-        ):
+        for key, value in zip(keys.reshape(-1).tolist(), values.reshape(-1).tolist(), strict=True):
             table.items.setdefault(key, value)
         table.filled = True
 

@@ -58,7 +58,7 @@ def overlaps(boxes: Floats, others: Array, box: int, area: Floats) -> Floats:
 def suppress(
     boxes: Floats, scores: Floats, most: int, overlap: np.float32, least: np.float32, sigma: float
 ) -> Selection:
-    """At most `most` boxes whose score exceeds `least`, best first, as the reference selects them."""
+    """At most `most` boxes whose score exceeds `least`, best first, as the reference has them."""
     corners = ordered_corners(boxes)
     area = areas(corners)
     candidates = np.flatnonzero(scores > least)
@@ -177,7 +177,7 @@ def non_max_suppression(ctx: OpContext) -> Step:
     def step() -> None:
         spread = 0.0 if sigma is None else float(sigma)
         ctx.require(not spread < 0, f"sigma is {spread}; expected at least 0")
-        found = suppress(boxes, scores, most, overlap[()], least[()], spread)
+        found = suppress(boxes, scores, most, np.float32(overlap), np.float32(least), spread)
         count.fill(len(found.boxes))
         _fill(selected, found.boxes)
         if kept is not None:

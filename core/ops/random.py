@@ -1,4 +1,4 @@
-"""Random numbers. With seeds the sequence is LiteRT's: Philox keyed by them, continued by each invoke."""
+"""Random numbers. Seeded, the sequence is LiteRT's: Philox, continued from invoke to invoke."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ SKIPPED_BY_MULTINOMIAL = 2 * 256
 
 
 def stream(ctx: OpContext) -> Philox:
-    """The node's own stream, which outlives plans: seeded by the options, by chance where both are 0."""
+    """The node's own stream, which outlives plans; seeded by chance where both seeds are 0."""
     key = ("random", ctx.frame.graph, ctx.index)
-    found = ctx.resources.get(key)
+    found: Philox | None = ctx.resources.get(key)
     if found is None:
         options = options_of(ctx, RandomOptions)
         seeds = options.seed, options.seed2
         if seeds == (0, 0):
             seeds = secrets.randbits(64), secrets.randbits(64)
         found = ctx.resources[key] = Philox(*seeds)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def unit_float32(words: Words) -> NDArray[np.float32]:
@@ -43,7 +43,7 @@ def unit_float32(words: Words) -> NDArray[np.float32]:
 
 
 def unit_float64(words: Words) -> NDArray[np.float64]:
-    """[0, 1) from pairs of words [n, 2]: 20 high bits of the mantissa from the first, 32 low ones."""
+    """[0, 1) from pairs of words [n, 2]: the mantissa's 20 high bits, then its 32 low ones."""
     high = (words[:, 0].astype(np.uint64) & np.uint64(0xFFFFF)) << np.uint64(32)
     bits = high | words[:, 1].astype(np.uint64) | np.uint64(1023 << 52)
     return bits.view(np.float64) - 1.0
@@ -51,7 +51,9 @@ def unit_float64(words: Words) -> NDArray[np.float64]:
 
 def normals(words: Words) -> NDArray[np.float32]:
     """Standard normal pairs from pairs of words [n, 2] (Box, Muller 1958): sine, then cosine."""
-    radius = np.sqrt(np.float32(-2) * np.log(np.maximum(unit_float32(words[:, 0]), SMALLEST_UNIFORM)))
+    radius = np.sqrt(
+        np.float32(-2) * np.log(np.maximum(unit_float32(words[:, 0]), SMALLEST_UNIFORM))
+    )
     angle = (2 * math.pi * unit_float32(words[:, 1]).astype(np.float64)).astype(np.float32)
     return np.stack([np.sin(angle) * radius, np.cos(angle) * radius], axis=1)
 
@@ -115,7 +117,7 @@ def multinomial(ctx: OpContext) -> Step:
 
 
 def cumulative_odds(logits: Array) -> NDArray[np.float64]:
-    """Running sums of exp(logits) along rows, up to a factor; classes that are not finite have no odds."""
+    """Running sums of exp(logits) along rows, up to a factor; logits that are not finite add 0."""
     finite = np.isfinite(logits)
     lowest = np.finfo(np.float32).min
     largest = np.max(logits, axis=1, keepdims=True, initial=lowest, where=finite)

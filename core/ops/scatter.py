@@ -1,4 +1,4 @@
-"""Values written where index tuples say: SCATTER_ND adds them up, SPARSE_TO_DENSE keeps the last."""
+"""Values written where index tuples say: SCATTER_ND adds, SPARSE_TO_DENSE keeps the last."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -71,16 +72,16 @@ def unsorted_segment_shape(ctx: OpContext) -> list[Shape]:
     return [valid_shape((scalar(ctx, 2), *data[len(ids) :]))]
 
 
-def _lowest(dtype: np.dtype) -> float | int:  # type: ignore[type-arg]
+def _lowest(dtype: np.dtype[Any]) -> float | int:
     return np.finfo(dtype).min if dtype.kind == "f" else np.iinfo(dtype).min
 
 
-def _largest(dtype: np.dtype) -> float | int:  # type: ignore[type-arg]
+def _largest(dtype: np.dtype[Any]) -> float | int:
     return np.finfo(dtype).max if dtype.kind == "f" else np.iinfo(dtype).max
 
 
 # fmax and fmin: the reference never takes a NaN over a number.
-UNSORTED: dict[str, tuple[np.ufunc, Callable[[np.dtype], float | int]]] = {  # type: ignore[type-arg]
+UNSORTED: dict[str, tuple[np.ufunc, Callable[[np.dtype[Any]], float | int]]] = {
     "UNSORTED_SEGMENT_SUM": (np.add, lambda _: 0),
     "UNSORTED_SEGMENT_PROD": (np.multiply, lambda _: 1),
     "UNSORTED_SEGMENT_MAX": (np.fmax, _lowest),

@@ -84,9 +84,7 @@ def count_grams(words: int, shortest: int, longest: int, reach: int) -> int:
     return total
 
 
-def n_grams(
-    words: list[bytes], shortest: int, longest: int, reach: int
-) -> Iterator[list[bytes]]:
+def n_grams(words: list[bytes], shortest: int, longest: int, reach: int) -> Iterator[list[bytes]]:
     """Ascending choices of words, each at most `reach` after the one before, longer ones first."""
     for start in range(len(words)):
         chosen = [start]

@@ -1,8 +1,6 @@
-"""Order among values: the largest k, the place of the largest or smallest, the bucket between bounds."""
+"""Order among values: the largest k, the place of the largest or smallest, buckets."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +8,7 @@ from numpy.typing import NDArray
 from ..graph import Array, Shape
 from ..schema.enums import TensorType
 from ..schema.options import BucketizeOptions
-from .checks import options_of, require_inputs, require_one, require_same_dtype, scalar
+from .checks import options_of, require_inputs, require_one, scalar
 from .context import OpContext
 from .registry import Step, op
 from .shapes import normalize_axis
@@ -105,9 +103,9 @@ def arg_extreme(ctx: OpContext) -> Step:
 
 
 def place_of_extreme(x: Array, axis: int, largest: bool) -> NDArray[np.intp]:
-    """The first place of the largest (or smallest) along `axis`; NaN only where there is no number."""
+    """The first place of the largest (or smallest) along `axis`; NaN only where all are."""
     place = np.argmax if largest else np.argmin
-    found = place(x, axis=axis)
+    found: NDArray[np.intp] = place(x, axis=axis)
     if x.dtype.kind != "f":
         return found
     nan = np.isnan(np.take_along_axis(x, np.expand_dims(found, axis), axis)).squeeze(axis)
@@ -117,14 +115,12 @@ def place_of_extreme(x: Array, axis: int, largest: bool) -> NDArray[np.intp]:
     ranked = np.where(is_number, x, -np.inf if largest else np.inf)
     found = place(ranked, axis=axis)
     taken = np.take_along_axis(is_number, np.expand_dims(found, axis), axis).squeeze(axis)
-    return np.where(taken, found, np.argmax(is_number, axis=axis))
+    return np.where(taken, found, np.argmax(is_number, axis=axis)).astype(np.intp)
 
 
 def bucketize_shape(ctx: OpContext) -> list[Shape]:
     require_inputs(ctx, 1)
-    ctx.require_dtype(
-        0, TensorType.INT32, TensorType.INT64, TensorType.FLOAT32, TensorType.FLOAT64
-    )
+    ctx.require_dtype(0, TensorType.INT32, TensorType.INT64, TensorType.FLOAT32, TensorType.FLOAT64)
     found = ctx.output_dtype()
     ctx.require(found == TensorType.INT32, f"the output is {found.name}; expected INT32")
     bounds = boundaries(ctx)
