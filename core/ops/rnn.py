@@ -23,7 +23,7 @@ WEIGHT_TYPES = (TensorType.FLOAT32, TensorType.INT8, TensorType.UINT8)
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Its tensors: input weights, recurrent weights, bias, state from `first`; auxiliary weights."""
+    """Its tensors: input weights, recurrent weights, bias, state from `first`; weights of aux."""
 
     first: int
     aux: int | None = None
