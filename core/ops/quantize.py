@@ -81,7 +81,12 @@ def quantize(ctx: OpContext) -> Step:
         return lambda: np.copyto(y, requantize(ctx, x), casting="unsafe")
     every = np.arange(256, dtype=np.uint8)
     table = requantize(ctx, every.view(x.dtype)).astype(y.dtype)
-    return partial(np.take, table, x.view(np.uint8), out=y, mode="clip")
+    codes = x.view(np.uint8)
+
+    def look_up() -> None:
+        np.take(table, codes, out=y, mode="clip")
+
+    return look_up
 
 
 def quantize_floats(ctx: OpContext) -> Step:
@@ -138,12 +143,12 @@ def dequantize(ctx: OpContext) -> Step:
     if quant is not None and quant.blocks is not None:
         return dequantize_blocks(ctx, quant.blocks)
     scale, zero_point = parameters(ctx.tensor(0), x.shape)
-    if not np.any(zero_point):
-        return partial(np.multiply, x, scale, out=y, dtype=np.float32)
+    shifted = bool(np.any(zero_point))
 
     def step() -> None:
-        np.subtract(x, zero_point, out=y, dtype=np.float32)
-        np.multiply(y, scale, out=y)
+        if shifted:
+            np.subtract(x, zero_point, out=y, dtype=np.float32)
+        np.multiply(y if shifted else x, scale, out=y, dtype=np.float32)
 
     return step
 
