@@ -74,6 +74,15 @@ def decode(data: Array, dtype: T, shape: Shape) -> Array:
     return data.view(NUMPY[dtype]).reshape(shape)
 
 
+def encode(values: Array, dtype: T) -> Array:
+    """The stored bytes (uint8) of run-time values: the inverse of `decode`."""
+    if dtype == T.STRING:
+        return encode_strings(values)
+    if dtype in PACKED_BITS:
+        return pack_bits(values, PACKED_BITS[dtype])
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+
+
 def unpack_bits(data: Array, bits: int, elements: int, signed: bool) -> Array:
     """`elements` integers of `bits` bits each, lowest bits first, one per byte (int8 or uint8)."""
     per_byte = 8 // bits

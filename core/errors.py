@@ -1,5 +1,9 @@
 """The exceptions of litegpu: each inherits from the types that `tf.lite` documents and that LiteRT raises."""
 
+from __future__ import annotations
+
+from .graph import ABSENT, Graph
+
 
 class ModelError(ValueError):
     """The model file is malformed; raised at construction."""
@@ -35,3 +39,21 @@ class LimitError(PrepareError, InvokeError):
 
 class DelegateLoadError(OSError, ValueError):
     """`load_delegate` found no delegate, or the delegate refused its options."""
+
+
+def node_error(
+    kind: type[PrepareError | InvokeError], cause: Exception, graph: Graph, graph_index: int, index: int
+) -> Exception:
+    """`cause` as an exception of `kind` that names the node; LimitError stays what it is."""
+    node = graph.nodes[index]
+    what = "prepare" if kind is PrepareError else "invoke"
+    if isinstance(cause, LimitError):
+        kind = LimitError
+    text = str(cause)
+    if not isinstance(cause, kind):
+        if not isinstance(cause, OpError):
+            text = f"{type(cause).__name__}: {cause}"
+        where = f"node {index}" if graph_index == 0 else f"subgraph {graph_index}, node {index}"
+        output = next((graph.tensors[t].name for t in node.outputs if t != ABSENT), "")
+        text = f"{node.op} ({where}, {output!r}): {text}\n"
+    return kind(f"{text}Node number {index} ({node.op}) failed to {what}.")

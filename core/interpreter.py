@@ -221,7 +221,7 @@ class Interpreter:
             raise ValueError("Tensor data is null. Run allocate_tensors() first")
         array = plan.arrays[index]
         if index in graph.inputs or graph.tensors[index].is_variable:
-            return plan.array(index)
+            return plan.space.array(index)
         if array is None and plan.shapes[index] is None:
             raise ValueError(f"Tensor data is null. Run invoke() first: the shape of tensor {index} depends on data")
         if array is None or not (self._preserve or index in graph.outputs or index in plan.known):
@@ -412,6 +412,6 @@ def checked_threads(count: Any) -> int:
 def _carry_inputs(old: ExecutionPlan, new: ExecutionPlan) -> None:
     """Keeps what was set in inputs whose shape has not changed."""
     for t in new.graph.inputs:
-        source, target = old.arrays[t], new.array(t)
+        source, target = old.arrays[t], new.space.array(t)
         if source is not None and source.shape == target.shape:
             np.copyto(target, source)

@@ -13,14 +13,14 @@ from .ops.context import OpContext
 from .ops.registry import Op, Step
 
 if TYPE_CHECKING:
-    from .plan import ExecutionPlan
+    from .workspace import Workspace
 
 
 class Rebinding:
     """Runs a node with the step bound last as long as its inputs' memory and deciding values stay the same."""
 
-    def __init__(self, plan: ExecutionPlan, node: Node, index: int, op: Op) -> None:
-        self._plan = plan
+    def __init__(self, space: Workspace, node: Node, index: int, op: Op) -> None:
+        self._space = space
         self._node = node
         self._index = index
         self._op = op
@@ -34,7 +34,7 @@ class Rebinding:
         self._step()
 
     def _arrays(self) -> list[Array | None]:
-        return [None if t == ABSENT else self._plan.arrays[t] for t in self._node.inputs]
+        return [None if t == ABSENT else self._space.arrays[t] for t in self._node.inputs]
 
     def _is_current(self) -> bool:
         arrays = self._arrays()
@@ -45,21 +45,21 @@ class Rebinding:
         )
 
     def _bind(self) -> Step:
-        plan, node = self._plan, self._node
-        ctx = OpContext(plan, node, self._index)
-        plan.reset_scratch()
+        space, node = self._space, self._node
+        ctx = OpContext(space, node, self._index)
+        space.reset_scratch()
         try:
             shapes = self._op.prepare(ctx)
             check_outputs(node, shapes)
             for tensor, shape in zip(node.outputs, shapes, strict=False):
                 if tensor != ABSENT and shape is not None:
-                    plan.define(tensor, tuple(shape))
+                    space.define(tensor, tuple(shape))
             step = self._op.bind(ctx)
         except ValueUnknown as unknown:
             raise OpError(str(unknown)) from unknown
         self._inputs = self._arrays()
         self._consumed = [
-            (i, value.copy()) for i, value in ctx.consumed.items() if node.inputs[i] not in plan.known
+            (i, value.copy()) for i, value in ctx.consumed.items() if node.inputs[i] not in space.known
         ]
         return step
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .delegate import Slot
 from .dtypes import NUMPY, OBJECTS, decode
 from .errors import LimitError, ModelError, OpError
 from .graph import Array, Model, Node, Shape, Tensor
@@ -22,7 +23,11 @@ CACHED_PLANS = 16
 
 
 class Session:
-    """Plans are looked up by graph and input shapes; variables and resources outlive them."""
+    """Plans are looked up by graph and input shapes; variables and resources outlive them.
+
+    `preserve_all` keeps every tensor; `keep_program_order` runs nodes as the file has them; `single_nodes`
+    gives each delegated node a partition of its own; `poison` fills memory with NaN before every run.
+    """
 
     def __init__(
         self,
@@ -30,12 +35,17 @@ class Session:
         limits: Limits,
         custom_ops: Mapping[str, Op],
         preserve_all: bool = False,
-        poison: bool = False,
+        slots: Sequence[Slot] = (),
+        keep_program_order: bool = False,
+        single_nodes: bool = False,
     ) -> None:
         self.model = model
         self.limits = limits
         self.preserve_all = preserve_all
-        self.poison = poison
+        self.slots = slots
+        self.keep_program_order = keep_program_order
+        self.single_nodes = single_nodes
+        self.poison = False
         self.resources: dict[Any, Any] = {}
         self.deadline: float | None = None
         self.ops = [
@@ -43,6 +53,7 @@ class Session:
             for graph in model.graphs
         ]
         self._constants: dict[tuple[int, int], Array] = {}
+        self._overridden: set[tuple[int, int]] = set()
         self._variables: dict[tuple[int, int], Array] = {}
         self._plans: dict[int, OrderedDict[tuple[Shape, ...], ExecutionPlan]] = {}
         self._planning: list[int] = []
@@ -91,7 +102,12 @@ class Session:
 
     def set_constant(self, graph: int, index: int, values: Array) -> None:
         self._constants[graph, index] = values.copy()
+        self._overridden.add((graph, index))
         self.forget_plans()
+
+    def is_overridden(self, graph: int, index: int) -> bool:
+        """Whether a constant has another value than the file's."""
+        return (graph, index) in self._overridden
 
     def variable(self, graph: int, index: int, shape: Shape) -> Array:
         """The memory of a variable tensor, kept from plan to plan while its shape stays."""

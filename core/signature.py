@@ -56,9 +56,9 @@ class SignatureRunner:
         self._shapes = [values[t].shape if t in values else s for t, s in self._current_shapes()]
         plan = interpreter._signature_plan(self._signature.graph, self._shapes)
         for t, value in values.items():
-            np.copyto(plan.array(t), value)
+            np.copyto(plan.space.array(t), value)
         interpreter._run(plan)
-        return {name: _copy(plan.array(self._signature.outputs[name])) for name in self._outputs}
+        return {name: _copy(plan.space.array(self._signature.outputs[name])) for name in self._outputs}
 
     def _values(self, arguments: Mapping[str, Any]) -> dict[int, Array]:
         values = {}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from litegpu import Interpreter
-from litegpu.dtypes import NUMPY, PACKED_BITS, encode_strings, pack_bits
+from litegpu.dtypes import NUMPY, encode
 from litegpu.graph import ABSENT, Array, Graph, Model, Node, Quantization, Sparsity, Tensor
 from litegpu.schema.enums import TensorType
 from litegpu.schema.writer import write_model
@@ -114,7 +114,7 @@ def _tensor(arg: Arg, name: str) -> Tensor:
     data = None
     if arg.role == "const":
         assert arg.value is not None
-        data = stored(arg.value, arg.dtype)
+        data = encode(arg.value, arg.dtype)
     return Tensor(
         name,
         arg.shape,
@@ -124,15 +124,6 @@ def _tensor(arg: Arg, name: str) -> Tensor:
         data=data,
         is_variable=arg.role == "state",
     )
-
-
-def stored(values: Array, dtype: TensorType) -> Array:
-    """The bytes (uint8) that a file holds for these run-time values."""
-    if dtype == TensorType.STRING:
-        return encode_strings(values)
-    if dtype in PACKED_BITS:
-        return pack_bits(values, PACKED_BITS[dtype])
-    return np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
 
 
 def model_of(case: Case) -> Model:

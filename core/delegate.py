@@ -1,0 +1,134 @@
+"""What a delegate is: the protocol that third parties implement, and how their nodes are chosen.
+
+A delegate says of each node whether it takes it, compiles partitions of the nodes that it took, and runs
+them. `docs/delegates.md` shows one in about fifty lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol, runtime_checkable
+
+from .graph import Array, Graph, Node
+from .partition import Partition
+
+
+class Unsupported(Exception):
+    """The node cannot run here; the message is the reason."""
+
+
+class DeviceLost(Exception):
+    """The delegate's device is gone: none of its partitions can run any more. Delegates raise it in `run`."""
+
+
+class Executable(Protocol):
+    """A compiled partition."""
+
+    def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Reads `inputs` and writes every element of `outputs`, in the order of the partition's tensors.
+
+        Inputs are read-only but for variable tensors, which are updated in place. The arrays must not be
+        kept: their memory is used for other tensors afterwards.
+        """
+        ...
+
+
+@runtime_checkable
+class Delegate(Protocol):
+    """What every delegate has; it may also have `cost`, a `Cost`, by which small partitions stay on the CPU."""
+
+    name: str
+
+    def refusal(self, graph: Graph, node: Node) -> str | None:
+        """Why the node cannot run here, or None where it can; pure and repeatable.
+
+        In `graph` every tensor has the shape that it will have, and constants have `data`, also those that
+        the file computes from others.
+        """
+        ...
+
+    def compile(self, graph: Graph, part: Partition) -> Executable:
+        """The partition, ready to run; any exception leaves it to the CPU."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A linear model of what a partition costs beside the CPU.
+
+    It is worth its transfers when cpu * (1 - 1 / speedup) > seconds_per_partition + bytes * seconds_per_byte,
+    where `cpu` is the estimate of `cost.cpu_seconds` and `bytes` are those that cross its border.
+    """
+
+    speedup: float
+    seconds_per_partition: float
+    seconds_per_byte: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a user decides about any delegate; the options of `load_delegate` that are not the delegate's own.
+
+    `fallback`: "cpu" runs a partition that fails on the CPU, with one warning; "raise" raises.
+    `min_nodes_per_partition` and `max_delegated_partitions`, where given, replace the choice by cost.
+    `exclude_ops` are operator names; `exclude_nodes` and `only_nodes` node indices of the main graph.
+    """
+
+    fallback: str = "cpu"
+    min_nodes_per_partition: int | None = None
+    max_delegated_partitions: int | None = None
+    exclude_ops: frozenset[str] = frozenset()
+    exclude_nodes: frozenset[int] = frozenset()
+    only_nodes: frozenset[int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.fallback not in ("cpu", "raise"):
+            raise ValueError(f"option fallback is {self.fallback!r}; 'cpu' or 'raise' expected")
+        for name in ("min_nodes_per_partition", "max_delegated_partitions"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 0):
+                raise ValueError(f"option {name} is {value!r}; an int >= 0 expected")
+
+    @classmethod
+    def take(cls, options: Mapping[str, Any]) -> tuple[Policy, dict[str, Any]]:
+        """The policy in `options`, and the options that are left for the delegate itself."""
+        rest = dict(options)
+        own = {f.name: rest.pop(f.name) for f in fields(cls) if f.name in rest}
+        for name in ("exclude_ops", "exclude_nodes", "only_nodes"):
+            if own.get(name) is not None:
+                own[name] = _members(name, own[name])
+        return cls(**own), rest
+
+
+def _members(name: str, value: Any) -> frozenset[Any]:
+    kind = str if name == "exclude_ops" else int
+    items = value.split(",") if isinstance(value, str) else value
+    try:
+        return frozenset(kind(item) for item in items)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"option {name} is {value!r}; a list of {kind.__name__} expected") from error
+
+
+@dataclass(slots=True)
+class Slot:
+    """A delegate within one interpreter: its policy, and whether its device is gone."""
+
+    delegate: Delegate
+    policy: Policy = field(default_factory=Policy)
+    name: str = ""
+    dead: str | None = None
+
+
+class DelegateWarning(UserWarning):
+    """A partition runs on the CPU instead of on a delegate: which delegate, which nodes, and the cause."""
+
+    def __init__(self, delegate: str, nodes: tuple[int, ...], cause: BaseException, when: str) -> None:
+        text = f"{type(cause).__name__}: {cause}"
+        listed = ", ".join(map(str, nodes[:8])) + (", …" if len(nodes) > 8 else "")
+        super().__init__(
+            f"delegate {delegate!r} failed to {when} the partition of nodes {listed}; it runs on the CPU. {text}"
+        )
+        self.delegate = delegate
+        self.nodes = nodes
+        self.cause = cause
