@@ -212,11 +212,8 @@ def pack_shape(ctx: OpContext) -> list[Shape]:
     require_same_dtype(ctx, *range(count))
     require_same_scale(ctx.output_tensor(), *input_tensors(ctx))
     shape, axis = ctx.shape(0), pack_axis(ctx)
-    for i in range(1, count):
-        ctx.require(
-            ctx.shape(i) == shape,
-            lambda: f"input {i} has shape {list(ctx.shape(i))}; expected {list(shape)}",  # noqa: B023
-        )
+    shapes = sorted({ctx.shape(i) for i in range(count)})
+    ctx.require(len(shapes) == 1, f"inputs have shapes {shapes}; expected all the same")
     return [(*shape[:axis], count, *shape[axis:])]
 
 

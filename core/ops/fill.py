@@ -118,6 +118,8 @@ def one_hot(ctx: OpContext) -> Step:
     y, axis = ctx.output(), one_hot_axis(ctx)
     indices = np.expand_dims(ctx.input(0), axis)
     on, off = ctx.input(2).reshape(()), ctx.input(3).reshape(())
+    if not y.size:
+        return lambda: None
     hits = ctx.scratch(y.shape, np.bool_)
     classes = np.arange(y.shape[axis], dtype=indices.dtype)
     classes = classes.reshape(-1, *[1] * (y.ndim - axis - 1))

@@ -109,12 +109,14 @@ def reverse_sequence(ctx: OpContext) -> Step:
     front = (options.batch_dim, options.seq_dim)
     x, y = (np.moveaxis(a, front, (0, 1)) for a in (ctx.input(0), ctx.output()))
     lengths: Array = ctx.input(1)
+    if not y.size:
+        return lambda: None
     size = x.shape[1]
     rows = np.arange(x.shape[0])[:, None]
     places = np.arange(size)
 
     def step() -> None:
-        if lengths.size and not 0 <= int(lengths.min()) <= int(lengths.max()) <= size:
+        if not 0 <= int(lengths.min()) <= int(lengths.max()) <= size:
             raise OpError(f"sequence lengths {lengths.tolist()} must be in [0, {size}]")
         ends = lengths[:, None]
         np.copyto(y, x[rows, np.where(places < ends, ends - 1 - places, places)])

@@ -130,7 +130,7 @@ def mirror_pad_shape(ctx: OpContext) -> list[Shape]:
     ctx.require_dtype(1, TensorType.INT32, TensorType.INT64)
     shape, pairs, offset = ctx.shape(0), paddings(ctx), mirror_offset(ctx)
     for axis, (n, pair) in enumerate(zip(shape, pairs, strict=True)):
-        if max(pair) > max(n - offset, 0) or (n < offset and max(pair) > 0):
+        if max(pair) > max(n - offset, 0):
             raise OpError(f"paddings {pair} of axis {axis} are more than {n - offset} to mirror")
     return [padded_shape(shape, pairs)]
 

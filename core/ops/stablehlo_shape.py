@@ -179,6 +179,8 @@ def iota_shape(ctx: OpContext) -> list[Shape]:
 @op("STABLEHLO_IOTA", prepare=iota_shape)
 def iota(ctx: OpContext) -> Step:
     y, axis = ctx.output(), options_of(ctx, StablehloIotaOptions).iota_dimension
+    if not y.size:
+        return lambda: None
     counted = np.arange(y.shape[axis]).astype(y.dtype)
     source = counted.reshape(-1, *[1] * (y.ndim - axis - 1))
     return lambda: np.copyto(y, source)
