@@ -89,7 +89,8 @@ def tensors(draw: st.DrawFn, total: int) -> Tensor:
     name, variable = draw(NAMES), draw(st.booleans())
     dtype = draw(st.sampled_from(list(TensorType)))
     shape = tuple(draw(st.lists(st.integers(0, 5), max_size=4)))
-    signature = tuple(-1 if draw(st.booleans()) else size for size in shape)
+    known = draw(st.lists(st.booleans(), max_size=4))
+    signature = tuple(n if keep else -1 for n, keep in zip(shape, known, strict=False))
     quant = draw(quantizations(shape, total)) if draw(st.booleans()) else None
     data, sparsity = None, None
     elements = int(np.prod(shape))
@@ -106,7 +107,7 @@ def tensors(draw: st.DrawFn, total: int) -> Tensor:
         name,
         shape,
         dtype,
-        signature if signature and draw(st.booleans()) else None,
+        signature or None,
         quant,
         sparsity,
         data,

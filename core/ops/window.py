@@ -214,7 +214,7 @@ def reduce_window(ctx: OpContext) -> Step:
 
 def reduced(ctx: OpContext) -> tuple[int, ...]:
     dimensions = options_of(ctx, StablehloReduceOptions).dimensions
-    return () if dimensions is None else normalize_axes(dimensions.tolist(), ctx.rank())
+    return () if dimensions is None else normalize_axes([int(axis) for axis in dimensions], ctx.rank())
 
 
 def prepare_reduce(ctx: OpContext) -> list[Shape]:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import NDArray
-
 from .enums import (
     CustomOptionsFormat,
     ReduceWindowFunction,
@@ -14,7 +10,7 @@ from .enums import (
     StablehloComparisonType,
     StablehloPrecisionConfig,
 )
-from .table import Enum, boolean, enum, flatbuffer, int32, int64, string, vector
+from .table import Enum, Numbers, boolean, enum, flatbuffer, int32, int64, string, vector
 
 
 @flatbuffer
@@ -24,32 +20,32 @@ class StablehloConcatenateOptions:
 
 @flatbuffer
 class StablehloBroadcastInDimOptions:
-    broadcast_dimensions: NDArray[Any] | None = vector("q")
+    broadcast_dimensions: Numbers | None = vector("q")
 
 
 @flatbuffer
 class StablehloSliceOptions:
-    start_indices: NDArray[Any] | None = vector("q")
-    limit_indices: NDArray[Any] | None = vector("q")
-    strides: NDArray[Any] | None = vector("q")
+    start_indices: Numbers | None = vector("q")
+    limit_indices: Numbers | None = vector("q")
+    strides: Numbers | None = vector("q")
 
 
 @flatbuffer
 class StablehloConvolutionOptions:
-    window_strides: NDArray[Any] | None = vector("q")
-    padding: NDArray[Any] | None = vector("q")
-    lhs_dilation: NDArray[Any] | None = vector("q")
-    rhs_dilation: NDArray[Any] | None = vector("q")
-    window_reversal: NDArray[Any] | None = vector("?")
+    window_strides: Numbers | None = vector("q")
+    padding: Numbers | None = vector("q")
+    lhs_dilation: Numbers | None = vector("q")
+    rhs_dilation: Numbers | None = vector("q")
+    window_reversal: Numbers | None = vector("?")
     input_batch_dimension: int = int64()
     input_feature_dimension: int = int64()
-    input_spatial_dimensions: NDArray[Any] | None = vector("q")
+    input_spatial_dimensions: Numbers | None = vector("q")
     kernel_input_feature_dimension: int = int64()
     kernel_output_feature_dimension: int = int64()
-    kernel_spatial_dimensions: NDArray[Any] | None = vector("q")
+    kernel_spatial_dimensions: Numbers | None = vector("q")
     output_batch_dimension: int = int64()
     output_feature_dimension: int = int64()
-    output_spatial_dimensions: NDArray[Any] | None = vector("q")
+    output_spatial_dimensions: Numbers | None = vector("q")
     feature_group_count: int = int64()
     batch_group_count: int = int64()
     precision_config: tuple[StablehloPrecisionConfig, ...] | None = vector(
@@ -63,22 +59,22 @@ class StablehloCustomCallOptions:
     has_side_effect: bool = boolean()
     backend_config: str | None = string()
     api_version: int = int32()
-    called_computations: NDArray[Any] | None = vector("i")
-    custom_attributes: NDArray[Any] | None = vector("B")
+    called_computations: Numbers | None = vector("i")
+    custom_attributes: Numbers | None = vector("B")
 
 
 @flatbuffer
 class StablehloReduceOptions:
-    dimensions: NDArray[Any] | None = vector("q")
+    dimensions: Numbers | None = vector("q")
     body_subgraph_index: int = int32()
 
 
 @flatbuffer
 class StablehloScatterOptions:
     indices_are_sorted: bool = boolean()
-    update_window_dims: NDArray[Any] | None = vector("q")
-    inserted_window_dims: NDArray[Any] | None = vector("q")
-    scatter_dims_to_operand_dims: NDArray[Any] | None = vector("q")
+    update_window_dims: Numbers | None = vector("q")
+    inserted_window_dims: Numbers | None = vector("q")
+    scatter_dims_to_operand_dims: Numbers | None = vector("q")
     index_vector_dim: int = int64()
     unique_indices: bool = boolean()
     update_computation_subgraph_index: int = int32()
@@ -96,14 +92,14 @@ class StablehloCompareOptions:
 
 @flatbuffer
 class StablehloDynamicSliceOptions:
-    slice_sizes: NDArray[Any] | None = vector("q")
+    slice_sizes: Numbers | None = vector("q")
 
 
 @flatbuffer
 class StablehloPadOptions:
-    edge_padding_low: NDArray[Any] | None = vector("q")
-    edge_padding_high: NDArray[Any] | None = vector("q")
-    interior_padding: NDArray[Any] | None = vector("q")
+    edge_padding_low: Numbers | None = vector("q")
+    edge_padding_high: Numbers | None = vector("q")
+    interior_padding: Numbers | None = vector("q")
 
 
 @flatbuffer
@@ -113,10 +109,10 @@ class StablehloIotaOptions:
 
 @flatbuffer
 class StablehloDotGeneralOptions:
-    lhs_batching_dimensions: NDArray[Any] | None = vector("q")
-    rhs_batching_dimensions: NDArray[Any] | None = vector("q")
-    lhs_contracting_dimensions: NDArray[Any] | None = vector("q")
-    rhs_contracting_dimensions: NDArray[Any] | None = vector("q")
+    lhs_batching_dimensions: Numbers | None = vector("q")
+    rhs_batching_dimensions: Numbers | None = vector("q")
+    lhs_contracting_dimensions: Numbers | None = vector("q")
+    rhs_contracting_dimensions: Numbers | None = vector("q")
     precision_config: tuple[StablehloPrecisionConfig, ...] | None = vector(
         Enum(StablehloPrecisionConfig, "I")
     )
@@ -124,11 +120,11 @@ class StablehloDotGeneralOptions:
 
 @flatbuffer
 class StablehloReduceWindowOptions:
-    window_dimensions: NDArray[Any] | None = vector("q")
-    window_strides: NDArray[Any] | None = vector("q")
-    base_dilations: NDArray[Any] | None = vector("q")
-    window_dilations: NDArray[Any] | None = vector("q")
-    padding: NDArray[Any] | None = vector("q")
+    window_dimensions: Numbers | None = vector("q")
+    window_strides: Numbers | None = vector("q")
+    base_dilations: Numbers | None = vector("q")
+    window_dilations: Numbers | None = vector("q")
+    padding: Numbers | None = vector("q")
     body_subgraph_index: int = int32()
 
 
@@ -147,17 +143,17 @@ class StablehloWhileOptions:
 
 @flatbuffer
 class StablehloGatherOptions:
-    offset_dims: NDArray[Any] | None = vector("q")
-    collapsed_slice_dims: NDArray[Any] | None = vector("q")
-    start_index_map: NDArray[Any] | None = vector("q")
+    offset_dims: Numbers | None = vector("q")
+    collapsed_slice_dims: Numbers | None = vector("q")
+    start_index_map: Numbers | None = vector("q")
     index_vector_dim: int = int64()
-    slice_sizes: NDArray[Any] | None = vector("q")
+    slice_sizes: Numbers | None = vector("q")
     indices_are_sorted: bool = boolean()
 
 
 @flatbuffer
 class StablehloTransposeOptions:
-    permutation: NDArray[Any] | None = vector("q")
+    permutation: Numbers | None = vector("q")
 
 
 @flatbuffer
@@ -179,7 +175,7 @@ class ReduceWindowOptions:
 class StableHLOCompositeOptions:
     name: str | None = string()
     decomposition_subgraph_index: int = int32()
-    composite_attributes: NDArray[Any] | None = vector("B")
+    composite_attributes: Numbers | None = vector("B")
     composite_attributes_format: CustomOptionsFormat = enum(CustomOptionsFormat.FLEXBUFFERS)
     version: int = int32()
 
@@ -191,4 +187,4 @@ class StablehloShiftLeftOptions:
 
 @flatbuffer
 class StablehloCaseOptions:
-    branch_subgraph_indices: NDArray[Any] | None = vector("i")
+    branch_subgraph_indices: Numbers | None = vector("i")

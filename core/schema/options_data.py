@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import NDArray
-
 from .enums import ActivationFunctionType, MirrorPadMode, TensorType
-from .table import boolean, enum, flatbuffer, int32, int64, string, uint32, vector
+from .table import Numbers, boolean, enum, flatbuffer, int32, int64, string, uint32, vector
 
 
 @flatbuffer
@@ -29,7 +25,7 @@ class CallOptions:
 
 @flatbuffer
 class ReshapeOptions:
-    new_shape: NDArray[Any] | None = vector("i")
+    new_shape: Numbers | None = vector("i")
 
 
 @flatbuffer
@@ -66,7 +62,7 @@ class DivOptions:
 
 @flatbuffer
 class SqueezeOptions:
-    squeeze_dims: NDArray[Any] | None = vector("i")
+    squeeze_dims: Numbers | None = vector("i")
 
 
 @flatbuffer
@@ -197,4 +193,4 @@ class RandomOptions:
 
 @flatbuffer
 class BucketizeOptions:
-    boundaries: NDArray[Any] | None = vector("f")
+    boundaries: Numbers | None = vector("f")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import NDArray
-
 from .enums import (
     ActivationFunctionType,
     CombinerType,
@@ -15,7 +11,7 @@ from .enums import (
     Padding,
     TensorType,
 )
-from .table import boolean, enum, flatbuffer, float32, int32, vector
+from .table import Numbers, boolean, enum, flatbuffer, float32, int32, vector
 
 
 @flatbuffer
@@ -43,8 +39,8 @@ class DepthwiseConv2DOptions:
 @flatbuffer
 class ConcatEmbeddingsOptions:
     num_channels: int = int32()
-    num_columns_per_channel: NDArray[Any] | None = vector("i")
-    embedding_dim_per_channel: NDArray[Any] | None = vector("i")
+    num_columns_per_channel: Numbers | None = vector("i")
+    embedding_dim_per_channel: Numbers | None = vector("i")
 
 
 @flatbuffer
@@ -84,7 +80,7 @@ class FullyConnectedOptions:
     keep_num_dims: bool = boolean()
     asymmetric_quantize_inputs: bool = boolean()
     quantized_bias_type: TensorType = enum(TensorType.FLOAT32)
-    quant_spec: NDArray[Any] | None = vector("B")
+    quant_spec: Numbers | None = vector("B")
 
 
 @flatbuffer

@@ -7,13 +7,18 @@ then its value). See https://flatbuffers.dev/internals for the encoding.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeAlias, TypeVar, dataclass_transform
+
+from numpy.typing import NDArray
 
 E = TypeVar("E", bound=IntEnum)
 T = TypeVar("T")
+
+Numbers: TypeAlias = NDArray[Any] | Sequence[Any]
+"""A vector of numbers: an array where the reader made it, any sequence where a caller did."""
 
 
 @dataclass(frozen=True, slots=True)
