@@ -23,47 +23,47 @@ from .unary import REALS, Function, Into, register
 def limited(low: float, high: float | None) -> Into:
     """min(max(x, low), high); NaN stays NaN."""
 
-    def clip(x: Array, y: Array) -> None:
-        np.maximum(x, y.dtype.type(low), out=y)
+    def clip(x: Array, out: Array) -> None:
+        np.maximum(x, out.dtype.type(low), out=out)
         if high is not None:
-            np.minimum(y, y.dtype.type(high), out=y)
+            np.minimum(out, out.dtype.type(high), out=out)
 
     return clip
 
 
-def logistic(x: Array, y: Array) -> None:
-    one = y.dtype.type(1)
-    np.negative(x, out=y)
-    np.exp(y, out=y)
-    np.add(y, one, out=y)
-    np.divide(one, y, out=y)
+def logistic(x: Array, out: Array) -> None:
+    one = out.dtype.type(1)
+    np.negative(x, out=out)
+    np.exp(out, out=out)
+    np.add(out, one, out=out)
+    np.divide(one, out, out=out)
 
 
-def hard_swish(x: Array, y: Array) -> None:
+def hard_swish(x: Array, out: Array) -> None:
     """x * min(6, max(0, x + 3)) / 6."""
-    number = y.dtype.type
-    np.add(x, number(3), out=y)
-    np.clip(y, number(0), number(6), out=y)
-    np.multiply(y, x, out=y)
-    np.divide(y, number(6), out=y)
+    number = out.dtype.type
+    np.add(x, number(3), out=out)
+    np.clip(out, number(0), number(6), out=out)
+    np.multiply(out, x, out=out)
+    np.divide(out, number(6), out=out)
 
 
-def elu(x: Array, y: Array) -> None:
+def elu(x: Array, out: Array) -> None:
     """exp(x) - 1 below 0, else x."""
-    np.minimum(x, y.dtype.type(0), out=y)
-    np.expm1(y, out=y)
-    np.copyto(y, x, where=x >= 0)
+    np.minimum(x, out.dtype.type(0), out=out)
+    np.expm1(out, out=out)
+    np.copyto(out, x, where=x >= 0)
 
 
 def leaky_relu(options: LeakyReluOptions) -> Into:
     """x * alpha up to 0, else x."""
 
-    def leak(x: Array, y: Array) -> None:
-        np.multiply(x, y.dtype.type(options.alpha), out=y)
+    def leak(x: Array, out: Array) -> None:
+        np.multiply(x, out.dtype.type(options.alpha), out=out)
         if 0 < options.alpha <= 1:
-            np.maximum(x, y, out=y)
+            np.maximum(x, out, out=out)
         else:
-            np.copyto(y, x, where=x > 0)
+            np.copyto(out, x, where=x > 0)
 
     return leak
 
@@ -77,16 +77,16 @@ def at_least_single(x: Array) -> Array:
     return x if x.dtype == np.float64 else x.astype(np.float32, copy=False)
 
 
-def gelu_by_erfc(x: Array, y: Array) -> None:
+def gelu_by_erfc(x: Array, out: Array) -> None:
     """x / 2 * erfc(-x / sqrt(2))."""
     wide = at_least_single(x)
     number: Any = wide.dtype.type
     tail = erfc(wide * number(-(0.5**0.5)))
     tail *= wide
-    np.multiply(tail, number(0.5), out=y, casting="unsafe")
+    np.multiply(tail, number(0.5), out=out, casting="unsafe")
 
 
-def gelu_by_tanh(x: Array, y: Array) -> None:
+def gelu_by_tanh(x: Array, out: Array) -> None:
     """x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))."""
     wide = at_least_single(x)
     number: Any = wide.dtype.type
@@ -98,7 +98,7 @@ def gelu_by_tanh(x: Array, y: Array) -> None:
     np.tanh(inner, out=inner)
     inner += number(1)
     inner *= wide
-    np.multiply(inner, number(0.5), out=y, casting="unsafe")
+    np.multiply(inner, number(0.5), out=out, casting="unsafe")
 
 
 BYTES = (T.INT8, T.UINT8)

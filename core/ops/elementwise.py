@@ -26,56 +26,56 @@ from .quantized import per_tensor
 from .registry import Step, op
 from .shapes import broadcast_shape, debug_string
 
-Into = Callable[[Array, Array, Array], Any]
-"""f(a, b, y) writes the result into y."""
+Into = Callable[..., Any]
+"""f(a, b, out=y) writes the result into y."""
 
 REALS = (T.FLOAT32, T.FLOAT16, T.BFLOAT16, T.FLOAT64)
 INTEGERS = (T.INT32, T.INT64, T.UINT32, T.UINT64, T.INT16, T.UINT16)
 COMPLEX = (T.COMPLEX64, T.COMPLEX128)
 
 
-def divide(a: Array, b: Array, y: Array) -> None:
+def divide(a: Array, b: Array, out: Array) -> None:
     """Quotients; those of integers rounded towards zero."""
-    if y.dtype.kind not in "iu":
-        np.divide(a, b, out=y)
+    if out.dtype.kind not in "iu":
+        np.divide(a, b, out=out)
         return
     require_no_zero(b)
-    np.floor_divide(a, b, out=y)
-    np.add(y, (np.remainder(a, b) != 0) & ((a < 0) != (b < 0)), out=y)
+    np.floor_divide(a, b, out=out)
+    np.add(out, (np.remainder(a, b) != 0) & ((a < 0) != (b < 0)), out=out)
 
 
-def floor_divide(a: Array, b: Array, y: Array) -> None:
+def floor_divide(a: Array, b: Array, out: Array) -> None:
     """floor(a / b); of floats in float64, as the reference divides them."""
     require_no_zero(b)
-    if y.dtype.kind in "iu":
-        np.floor_divide(a, b, out=y)
+    if out.dtype.kind in "iu":
+        np.floor_divide(a, b, out=out)
     else:
-        np.copyto(y, np.floor(np.divide(a, b, dtype=np.float64)), casting="unsafe")
+        np.copyto(out, np.floor(np.divide(a, b, dtype=np.float64)), casting="unsafe")
 
 
-def floor_modulo(a: Array, b: Array, y: Array) -> None:
+def floor_modulo(a: Array, b: Array, out: Array) -> None:
     """a - b * floor(a / b), with the sign of b."""
-    if y.dtype.kind in "iu":
+    if out.dtype.kind in "iu":
         require_no_zero(b)
-    np.remainder(a, b, out=y)
+    np.remainder(a, b, out=out)
 
 
-def power(a: Array, b: Array, y: Array) -> None:
+def power(a: Array, b: Array, out: Array) -> None:
     """a ** b; of integers where it fits, else the smallest integer, as C converts."""
-    if y.dtype.kind not in "iu":
-        np.power(a, b, out=y)
+    if out.dtype.kind not in "iu":
+        np.power(a, b, out=out)
         return
     if np.any(b < 0):
         raise OpError("POW does not support negative value for integers")
-    limit = float(2 ** (8 * y.dtype.itemsize - 1))
+    limit = float(2 ** (8 * out.dtype.itemsize - 1))
     fits = np.abs(np.power(a.astype(np.float64), b)) < limit - 0.5
     wide = np.power(a.astype(np.int64), b, dtype=np.int64)
-    np.copyto(y, np.where(fits, wide, np.iinfo(y.dtype).min), casting="unsafe")
+    np.copyto(out, np.where(fits, wide, np.iinfo(out.dtype).min), casting="unsafe")
 
 
-def squared_difference(a: Array, b: Array, y: Array) -> None:
-    np.subtract(a, b, out=y)
-    np.multiply(y, y, out=y)
+def squared_difference(a: Array, b: Array, out: Array) -> None:
+    np.subtract(a, b, out=out)
+    np.multiply(out, out, out=out)
 
 
 def require_no_zero(divisor: Array) -> None:
@@ -152,10 +152,10 @@ def bind(ctx: OpContext) -> Step:
     function, activation = TABLE[ctx.node.op].function, activation_of(ctx)
     a, b, y = ctx.input(0), ctx.input(1), ctx.output()
     if float_clamp(activation) == (-math.inf, math.inf):
-        return partial(function, a, b, y)
+        return partial(function, a, b, out=y)
 
     def step() -> None:
-        function(a, b, y)
+        function(a, b, out=y)
         clamp(y, activation)
 
     return step

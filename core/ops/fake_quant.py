@@ -46,11 +46,11 @@ def fake_quant(ctx: OpContext) -> Step:
     low, high, step = nudged_range(options_of(ctx, FakeQuantOptions))
     inverse = np.float32(1) / step
 
-    def onto_steps(x: Array, y: Array) -> None:
-        np.clip(x, low, high, out=y)
-        np.subtract(y, low, out=y)
-        np.multiply(y, inverse, out=y)
-        np.multiply(round_half_away(y), step, out=y)
-        np.add(y, low, out=y)
+    def onto_steps(x: Array, out: Array) -> None:
+        np.clip(x, low, high, out=out)
+        np.subtract(out, low, out=out)
+        np.multiply(out, inverse, out=out)
+        np.multiply(round_half_away(out), step, out=out)
+        np.add(out, low, out=out)
 
     return tiled(onto_steps, ctx.input(), ctx.output())

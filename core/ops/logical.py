@@ -17,9 +17,9 @@ from .shapes import broadcast_shape
 INTEGERS = (T.INT8, T.UINT8, T.INT16, T.UINT16, T.INT32, T.UINT32, T.INT64, T.UINT64)
 
 
-def shift_right(a: Array, b: Array, y: Array) -> None:
+def shift_right(a: Array, b: Array, out: Array) -> None:
     """a >> b, arithmetic for signed types; counts beyond the type's bits count as the nearest."""
-    np.right_shift(a, np.clip(b, 0, 8 * y.dtype.itemsize - 1), out=y)
+    np.right_shift(a, np.clip(b, 0, 8 * out.dtype.itemsize - 1), out=out)
 
 
 TABLE: dict[str, tuple[Any, tuple[T, ...]]] = {
@@ -38,7 +38,7 @@ def prepare(ctx: OpContext) -> list[Shape]:
 
 
 def bind(ctx: OpContext) -> Step:
-    return partial(TABLE[ctx.node.op][0], ctx.input(0), ctx.input(1), ctx.output())
+    return partial(TABLE[ctx.node.op][0], ctx.input(0), ctx.input(1), out=ctx.output())
 
 
 for _name in TABLE:
@@ -54,4 +54,4 @@ def prepare_not(ctx: OpContext) -> list[Shape]:
 
 @op("LOGICAL_NOT", prepare=prepare_not)
 def logical_not(ctx: OpContext) -> Step:
-    return partial(np.logical_not, ctx.input(), ctx.output())
+    return partial(np.logical_not, ctx.input(), out=ctx.output())

@@ -6,9 +6,7 @@ published meaning. Integers wrap; quantisation is not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -26,28 +24,28 @@ from .elementwise import divide, require_no_zero
 from .registry import Step, op
 from .select import choice
 from .shapes import debug_string
-from .unary import COMPLEX, REALS, SIGNED, reciprocal_sqrt, tiled
+from .unary import COMPLEX, REALS, SIGNED, Into, reciprocal_sqrt, tiled
 
 INTEGERS = (*SIGNED, T.UINT8, T.UINT16, T.UINT32, T.UINT64)
 NUMBERS = (*REALS, *INTEGERS, *COMPLEX)
 BITS = (*INTEGERS, T.BOOL)
 
 
-def remainder(a: Array, b: Array, y: Array) -> None:
+def remainder(a: Array, b: Array, out: Array) -> None:
     """What a division rounded towards zero leaves, with the sign of a."""
-    if y.dtype.kind in "iu":
+    if out.dtype.kind in "iu":
         require_no_zero(b)
-    np.fmod(a, b, out=y)
+    np.fmod(a, b, out=out)
 
 
-def power(a: Array, b: Array, y: Array) -> None:
+def power(a: Array, b: Array, out: Array) -> None:
     """a ** b; of integers, negative powers are 0 but for those of 1 and -1."""
-    if y.dtype.kind not in "iu":
-        np.power(a, b, out=y)
+    if out.dtype.kind not in "iu":
+        np.power(a, b, out=out)
         return
-    np.power(a, np.maximum(b, 0), out=y)
+    np.power(a, np.maximum(b, 0), out=out)
     inverse = np.where(a == 1, 1, np.where(a + 1 == 0, 1 - 2 * (b & 1), 0))
-    np.copyto(y, inverse, where=b < 0, casting="unsafe")
+    np.copyto(out, inverse, where=b < 0, casting="unsafe")
 
 
 def require_shape(ctx: OpContext, i: int, *allowed: Shape) -> None:
@@ -56,7 +54,7 @@ def require_shape(ctx: OpContext, i: int, *allowed: Shape) -> None:
         raise OpError(f"input {i} has shape {debug_string(ctx.shape(i))}; expected {wanted}")
 
 
-BINARY: dict[str, tuple[Callable[[Array, Array, Array], Any], tuple[T, ...]]] = {
+BINARY: dict[str, tuple[Into, tuple[T, ...]]] = {
     "ADD": (np.add, (*NUMBERS, T.BOOL)),
     "SUBTRACT": (np.subtract, NUMBERS),
     "MULTIPLY": (np.multiply, (*NUMBERS, T.BOOL)),
@@ -70,7 +68,7 @@ BINARY: dict[str, tuple[Callable[[Array, Array, Array], Any], tuple[T, ...]]] = 
     "SHIFT_LEFT": (np.left_shift, INTEGERS),
 }
 
-UNARY: dict[str, tuple[Callable[[Array, Array], Any], tuple[T, ...]]] = {
+UNARY: dict[str, tuple[Into, tuple[T, ...]]] = {
     "ABS": (np.absolute, (*REALS, *SIGNED)),
     "CBRT": (np.cbrt, REALS),
     "COSINE": (np.cos, (*REALS, *COMPLEX)),
@@ -99,11 +97,11 @@ def prepare_unary(ctx: OpContext, *, dtypes: tuple[T, ...]) -> list[Shape]:
     return [ctx.shape()]
 
 
-def bind_binary(ctx: OpContext, *, function: Callable[[Array, Array, Array], Any]) -> Step:
-    return partial(function, ctx.input(0), ctx.input(1), ctx.output())
+def bind_binary(ctx: OpContext, *, function: Into) -> Step:
+    return partial(function, ctx.input(0), ctx.input(1), out=ctx.output())
 
 
-def bind_unary(ctx: OpContext, *, function: Callable[[Array, Array], Any]) -> Step:
+def bind_unary(ctx: OpContext, *, function: Into) -> Step:
     return tiled(function, ctx.input(), ctx.output())
 
 
@@ -203,7 +201,7 @@ def prepare_convert(ctx: OpContext) -> list[Shape]:
 
 @op("STABLEHLO_CONVERT", prepare=prepare_convert)
 def convert(ctx: OpContext) -> Step:
-    """Floats lose their fraction; those beyond an integer type become its nearest, NaN becomes 0."""
+    """Floats lose their fraction; those past an integer type become its nearest, NaN becomes 0."""
     x, y = ctx.input(), ctx.output()
     if y.dtype.kind != "c" and x.dtype.kind == "c":
         x = x.real

@@ -23,8 +23,8 @@ from .lookup import Unary, pointwise
 from .quantized import per_tensor
 from .registry import Step, op
 
-Into = Callable[[Array, Array], Any]
-"""f(x, y) writes the result into y, which may not be x."""
+Into = Callable[..., Any]
+"""f(x, out=y) writes the result into y, which is not x."""
 
 REALS = (T.FLOAT32, T.FLOAT16, T.BFLOAT16, T.FLOAT64)
 COMPLEX = (T.COMPLEX64, T.COMPLEX128)
@@ -76,7 +76,7 @@ def bind(ctx: OpContext, *, row: Function) -> Step:
         return within(x, per_tensor(ctx.tensor(0))[1], row.domain, step) if row.domain else step
     real: Into = row.real if row.options is None else row.real(options_of(ctx, row.options))
     if isinstance(real, np.ufunc):
-        return partial(real, x, y)
+        return partial(real, x, out=y)
     return tiled(real, x, y)
 
 
@@ -84,12 +84,12 @@ def tiled(function: Into, x: Array, y: Array) -> Step:
     """The step function(x, y) in pieces that stay in the cache."""
     source, target = x.reshape(-1), y.reshape(-1)
     if x.size <= TILE:
-        return partial(function, source, target)
+        return partial(function, source, out=target)
     tiles = [(source[i : i + TILE], target[i : i + TILE]) for i in range(0, x.size, TILE)]
 
     def step() -> None:
         for piece, result in tiles:
-            function(piece, result)
+            function(piece, out=result)
 
     return step
 
@@ -112,9 +112,9 @@ def register(table: Mapping[str, Function]) -> None:
         op(name, prepare=partial(prepare, row=row), versions=row.versions)(made)
 
 
-def reciprocal_sqrt(x: Array, y: Array) -> None:
-    np.sqrt(x, out=y)
-    np.divide(y.dtype.type(1), y, out=y)
+def reciprocal_sqrt(x: Array, out: Array) -> None:
+    np.sqrt(x, out=out)
+    np.divide(out.dtype.type(1), out, out=out)
 
 
 ABS = {T.INT8: quantized.absolute, T.INT16: quantized.absolute}
