@@ -27,11 +27,8 @@ def with_external(name: str, size: int = 12, **fields: Any) -> bytes:
     graph = replace(graph, tensors=(graph.tensors[0], tensor, *graph.tensors[2:]))
     external = replace(tables.ExternalBuffer(id=7, group=1, offset=4, length=size), **fields)
     groups = (tables.ExternalBufferGroup("unused"), tables.ExternalBufferGroup(name))
-    return as_file(
-        replace(
-            file, subgraphs=(graph,), external_buffer_groups=groups, external_buffers=(external,)
-        )
-    )
+    file = replace(file, subgraphs=(graph,), external_buffers=(external,))
+    return bytes(encode(replace(file, external_buffer_groups=groups), IDENTIFIER))
 
 
 def test_external_buffers_are_read_from_beside_the_model(tmp_path: Path) -> None:
