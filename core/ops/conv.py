@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..graph import Array, Shape
+from ..schema.enums import ActivationFunctionType
 from ..schema.enums import TensorType as T
 from ..schema.options import Conv2DOptions
 from .checks import options_of, require_inputs, require_rank
@@ -83,27 +84,32 @@ def conv2d(ctx: OpContext) -> Step:
     if ctx.output().size == 0:
         return lambda: None
     if ctx.dtype() == T.FLOAT32 and ctx.dtype(1) == T.FLOAT32:
-        return conv_of_floats(ctx, rows, columns, groups)
+        weights = kernel_matrices(ctx.input(1), rows, columns, groups).transpose(0, 2, 1)
+        return conv_of_floats(ctx, rows, columns, weights, activation)
 
     def matrices(kernel: Array) -> Array:
         return kernel_matrices(kernel, rows, columns, groups)
 
-    images, rows_, columns_ = ctx.input(0), rows, columns
     if ctx.dtype() == T.FLOAT32:
         return conv_of_quantized_images(ctx, rows, columns, groups, activation, matrices)
-    images, rows_, columns_ = as_one_row(images, rows, columns)
-    return conv_of_integers(ctx, images, rows_, columns_, groups, activation, matrices)
+    return conv_of_integers(
+        ctx, *as_one_row(ctx.input(0), rows, columns), groups, activation, matrices
+    )
 
 
-def conv_of_floats(ctx: OpContext, rows: Axis, columns: Axis, groups: int) -> Step:
-    kernel = ctx.input(1)
+def conv_of_floats(
+    ctx: OpContext,
+    rows: Axis,
+    columns: Axis,
+    weights: Array,
+    activation: ActivationFunctionType,
+) -> Step:
+    """`weights` is [groups, depth, filters of a group], a view of input 1."""
     y = ctx.output()
-    filters = y.shape[3]
-    weights = kernel_matrices(kernel, rows, columns, groups).transpose(0, 2, 1)
+    filters, groups = y.shape[3], len(weights)
     images, rows, columns = as_one_row(ctx.input(0), rows, columns)
     patches = Patches(images, rows, columns, groups, filters, np.float32, ctx.scratch)
-    bias = ctx.input(2).reshape(-1) if ctx.has(2) else None
-    finish = FloatFinish(bias, options_of(ctx, Conv2DOptions).fused_activation_function, filters)
+    finish = FloatFinish(ctx.input(2).reshape(-1) if ctx.has(2) else None, activation, filters)
     outputs = [y.reshape(-1, filters)[t.start : t.stop] for t in patches.tiles]
     grouped = [o.reshape(len(o), groups, -1).transpose(1, 0, 2) for o in outputs]
     work = list(zip(patches.tiles, outputs, grouped, strict=True))

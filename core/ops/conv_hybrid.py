@@ -24,12 +24,16 @@ def conv_of_quantized_images(
     groups: int,
     activation: ActivationFunctionType,
     matrices: Callable[[Array], Array],
+    channel_axis: int = 0,
 ) -> Step:
-    """With one scale for all filters images are quantised symmetrically, else asymmetrically."""
+    """With one scale for all filters images are quantised symmetrically, else asymmetrically.
+
+    Depthwise filters, whose channels lie on axis 3, always asymmetrically.
+    """
     x, y = ctx.input(0), ctx.output()
     filters = y.shape[3]
-    scales = hybrid_scales(ctx, filters, 0)
-    asymmetric = groups != 1 or bool((scales != scales[0]).any())
+    scales = hybrid_scales(ctx, filters, channel_axis)
+    asymmetric = channel_axis == 3 or groups != 1 or bool((scales != scales[0]).any())
     is_packed = ctx.is_known(1)
 
     def pack(kernel: Array, accumulator: object = None) -> ExactMatrix:

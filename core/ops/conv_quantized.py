@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..dtypes import INTEGER_RANGE
 from ..errors import OpError
 from ..graph import Array, Tensor
 from ..schema.enums import ActivationFunctionType
@@ -137,11 +136,12 @@ def conv_of_integers(
     groups: int,
     activation: ActivationFunctionType,
     matrices: Matrices,
+    channel_axis: int = 0,
 ) -> Step:
     """`matrices` makes [groups, filters, depth] of the kernel."""
     y = ctx.output()
     filters = y.shape[3]
-    rule = rules(ctx, activation, filters, axis=0)
+    rule = rules(ctx, activation, filters, channel_axis)
     is_packed = ctx.is_known(1) and (not ctx.has(2) or ctx.is_known(2))
 
     def pack(kernel: Array, accumulator: object = None) -> ExactMatrix:
