@@ -12,6 +12,7 @@ from litegpu import Interpreter
 from litegpu.errors import ModelError
 from litegpu.schema import tables
 from litegpu.schema.decode import Decoder
+from litegpu.schema.encode import encode
 from litegpu.schema.reader import IDENTIFIER, open_model, read_model
 from litegpu.verify import verify
 
