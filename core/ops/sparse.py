@@ -110,6 +110,12 @@ def densify(sparsity: Sparsity, shape: Shape, values: Array) -> Array:
     return dense
 
 
+def dense_input(ctx: OpContext, i: int) -> Array:
+    """The memory of input `i`, or its dense values where it is a sparse constant."""
+    sparsity = ctx.tensor(i).sparsity
+    return ctx.input(i) if sparsity is None else densify(sparsity, ctx.shape(i), ctx.value(i))
+
+
 def densify_shape(ctx: OpContext) -> list[Shape]:
     require_inputs(ctx, 1)
     ctx.require_dtype(0, *DATA_TYPES)
