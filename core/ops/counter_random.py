@@ -41,7 +41,7 @@ def threefry(key: tuple[int, int], counters: Words) -> Words:
     for group in range(THREEFRY_GROUPS):
         for rotation in THREEFRY_ROTATIONS[group % 2]:
             c0 = c0 + c1
-            c1 = ((c1 << rotation) | (c1 >> (32 - rotation))) ^ c0
+            c1 = ((c1 << np.uint32(rotation)) | (c1 >> np.uint32(32 - rotation))) ^ c0
         c0 = c0 + np.uint32(keys[(group + 1) % 3])
         c1 = c1 + np.uint32((keys[(group + 2) % 3] + group + 1) & MASK)
     return np.stack([c0, c1], axis=1)

@@ -33,7 +33,7 @@ def dimensions(values: Any, what: str, rank: int, ascending: bool = False) -> tu
 
 
 def index_vectors(indices: Array, vector_dim: int) -> Array:
-    """`indices` with the index vectors last, of length 1 where the file has no dimension for them."""
+    """`indices` with the index vectors last; of length 1 where no dimension holds them."""
     if vector_dim == indices.ndim:
         return indices[..., np.newaxis]
     return np.moveaxis(indices, vector_dim, -1)
