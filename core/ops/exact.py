@@ -7,6 +7,7 @@ could pass 2^24, the depth is split into parts whose sums cannot, added up in fl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,17 @@ def exact_matrix(
     return ExactMatrix(parts, bounds, sums, np.float32 if count == 1 else np.float64)
 
 
+def depth_parts(depth: int, largest: float) -> tuple[list[slice], Any, Any]:
+    """(parts of the depth, type of the products, type of their sums) for products up to `largest`."""
+    count = max(1, -(-depth // max(1, int(EXACT32 // max(largest, 1)))))
+    if largest > EXACT32 or count > MOST_PARTS:
+        return [slice(0, depth)], np.float64, np.float64
+    return _split(depth, count), np.float32, np.float32 if count == 1 else np.float64
+
+
 def _split(depth: int, count: int) -> list[slice]:
     ends = [depth * k // count for k in range(count + 1)]
-    return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+    return [slice(a, b) for a, b in pairwise(ends)]
 
 
 def _largest_part(magnitudes: Array, count: int) -> float:

@@ -53,7 +53,7 @@ def output_shape(ctx: OpContext, keep_num_dims: bool) -> Shape:
         ctx.require(size == units, lambda: f"{size} biases; expected {units}")
     if keep_num_dims:
         ctx.require(
-            len(image) > 0 and image[-1] in (depth, *image[-1:][: depth == 0]),
+            len(image) > 0 and depth in (0, image[-1]),
             lambda: f"the input has shape {image}; expected a last dimension of {depth}",
         )
         return (*image[:-1], units)

@@ -1,4 +1,4 @@
-"""FULLY_CONNECTED of float32 rows with integer weights: scaled as a whole, per unit or per block."""
+"""FULLY_CONNECTED of float32 rows with integer weights, scaled as a whole, by unit or by block."""
 
 from __future__ import annotations
 

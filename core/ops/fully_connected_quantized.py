@@ -1,4 +1,4 @@
-"""FULLY_CONNECTED of integers. The reference scales most accumulators by a float64, rounding once."""
+"""FULLY_CONNECTED of integers; the reference scales most sums by a float64, rounding once."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def integer_rows(
     rescale: Rescale,
     output: OutputRange,
 ) -> Step:
-    """Writes the rescaled products of rows `x` [rows, depth] and `weights` [units, depth] to `y`."""
+    """Writes rescaled products of rows `x` [rows, depth] and `weights` [units, depth] to `y`."""
     (rows, depth), units = x.shape, y.shape[1]
     is_packed = ctx.is_known(1) and (not ctx.has(2) or ctx.is_known(2))
     bias = ctx.input(2) if ctx.has(2) else None
