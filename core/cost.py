@@ -1,7 +1,8 @@
 """An estimate of what nodes take on the CPU: linear in operations and bytes.
 
-The constants are those of one core of a desktop CPU with NumPy: about 20 GFLOP/s in matrix products, 5 GB/s
-through memory, 2 microseconds a step. They decide only whether a partition is worth its transfers.
+The constants are those of one core of a desktop CPU with NumPy: about 20 GFLOP/s in matrix
+products, 5 GB/s through memory, 2 microseconds a step. They decide only whether a partition is
+worth its transfers.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ class InterpreterWithCustomOps(Interpreter):
         for registerer in custom_op_registerers or ():
             if not callable(registerer):
                 raise ValueError(
-                    f"Looking up symbol '{registerer}' failed with error 'litegpu takes Python callables'"
+                    f"Looking up symbol '{registerer}' failed with error 'litegpu takes Python "
+                    "callables'"
                 )
             registerer(ops)
         self._custom_ops = ops.table

@@ -1,7 +1,7 @@
 """What a delegate is: the protocol that third parties implement, and how their nodes are chosen.
 
-A delegate says of each node whether it takes it, compiles partitions of the nodes that it took, and runs
-them. `docs/delegates.md` shows one in about fifty lines.
+A delegate says of each node whether it takes it, compiles partitions of the nodes that it took, and
+runs them. `docs/delegates.md` shows one in about fifty lines.
 """
 
 from __future__ import annotations
@@ -19,32 +19,35 @@ class Unsupported(Exception):
 
 
 class DeviceLost(Exception):
-    """The delegate's device is gone: none of its partitions can run any more. Delegates raise it in `run`."""
+    """The delegate's device is gone: none of its partitions can run any more. Delegates raise it in
+    `run`."""
 
 
 class Executable(Protocol):
     """A compiled partition."""
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """Reads `inputs` and writes every element of `outputs`, in the order of the partition's tensors.
+        """Reads `inputs` and writes every element of `outputs`, in the order of the partition's
+        tensors.
 
-        Inputs are read-only but for variable tensors, which are updated in place. The arrays must not be
-        kept: their memory is used for other tensors afterwards.
+        Inputs are read-only but for variable tensors, which are updated in place. The arrays must
+        not be kept: their memory is used for other tensors afterwards.
         """
         ...
 
 
 @runtime_checkable
 class Delegate(Protocol):
-    """What every delegate has; it may also have `cost`, a `Cost`, by which small partitions stay on the CPU."""
+    """What every delegate has; it may also have `cost`, a `Cost`, by which small partitions stay on
+    the CPU."""
 
     name: str
 
     def refusal(self, graph: Graph, node: Node) -> str | None:
         """Why the node cannot run here, or None where it can; pure and repeatable.
 
-        In `graph` every tensor has the shape that it will have, and constants have `data`, also those that
-        the file computes from others.
+        In `graph` every tensor has the shape that it will have, and constants have `data`, also
+        those that the file computes from others.
         """
         ...
 
@@ -57,8 +60,9 @@ class Delegate(Protocol):
 class Cost:
     """A linear model of what a partition costs beside the CPU.
 
-    It is worth its transfers when cpu * (1 - 1 / speedup) > seconds_per_partition + bytes * seconds_per_byte,
-    where `cpu` is the estimate of `cost.cpu_seconds` and `bytes` are those that cross its border.
+    It is worth its transfers when cpu * (1 - 1 / speedup) > seconds_per_partition + bytes *
+    seconds_per_byte, where `cpu` is the estimate of `cost.cpu_seconds` and `bytes` are those that
+    cross its border.
     """
 
     speedup: float
@@ -68,11 +72,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a user decides about any delegate; the options of `load_delegate` that are not the delegate's own.
+    """What a user decides about any delegate; the options of `load_delegate` that are not the
+    delegate's own.
 
     `fallback`: "cpu" runs a partition that fails on the CPU, with one warning; "raise" raises.
-    `min_nodes_per_partition` and `max_delegated_partitions`, where given, replace the choice by cost.
-    `exclude_ops` are operator names; `exclude_nodes` and `only_nodes` node indices of the main graph.
+    `min_nodes_per_partition` and `max_delegated_partitions`, where given, replace the choice by
+    cost. `exclude_ops` are operator names; `exclude_nodes` and `only_nodes` node indices of the
+    main graph.
     """
 
     fallback: str = "cpu"
@@ -107,7 +113,9 @@ def _members(name: str, value: Any) -> frozenset[Any]:
     try:
         return frozenset(kind(item) for item in items)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"option {name} is {value!r}; a list of {kind.__name__} expected") from error
+        raise ValueError(
+            f"option {name} is {value!r}; a list of {kind.__name__} expected"
+        ) from error
 
 
 @dataclass(slots=True)
@@ -121,13 +129,17 @@ class Slot:
 
 
 class DelegateWarning(UserWarning):
-    """A partition runs on the CPU instead of on a delegate: which delegate, which nodes, and the cause."""
+    """A partition runs on the CPU instead of on a delegate: which delegate, which nodes, and the
+    cause."""
 
-    def __init__(self, delegate: str, nodes: tuple[int, ...], cause: BaseException, when: str) -> None:
+    def __init__(
+        self, delegate: str, nodes: tuple[int, ...], cause: BaseException, when: str
+    ) -> None:
         text = f"{type(cause).__name__}: {cause}"
         listed = ", ".join(map(str, nodes[:8])) + (", …" if len(nodes) > 8 else "")
         super().__init__(
-            f"delegate {delegate!r} failed to {when} the partition of nodes {listed}; it runs on the CPU. {text}"
+            f"delegate {delegate!r} failed to {when} the partition of nodes {listed}; it runs on "
+            f"the CPU. {text}"
         )
         self.delegate = delegate
         self.nodes = nodes

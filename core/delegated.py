@@ -27,7 +27,8 @@ class BrokenContract(Exception):
 
 
 class Delegated:
-    """Runs a partition. A failure is never a partial result: variables are restored, and the CPU runs it all."""
+    """Runs a partition. A failure is never a partial result: variables are restored, and the CPU
+    runs it all."""
 
     def __init__(
         self,
@@ -68,7 +69,8 @@ class Delegated:
         inputs = tuple(self._input(t) for t in self._part.inputs)
         outputs = tuple(self._space.array(t).view() for t in self._part.outputs)
         before = None if self._checked else [x.copy() for x in inputs]
-        result = self._executable.run(inputs, outputs)
+        run: Callable[..., object] = self._executable.run
+        result = run(inputs, outputs)
         if result is not None:
             raise BrokenContract(
                 f"run returned {type(result).__name__}; it must write into the outputs it is given"
@@ -76,7 +78,9 @@ class Delegated:
         for what, views in (("input", inputs), ("output", outputs)):
             for position in range(len(views)):
                 if sys.getrefcount(views[position]) > OWN_REFERENCES:
-                    raise BrokenContract(f"run kept {what} {position}, whose memory is used for other tensors")
+                    raise BrokenContract(
+                        f"run kept {what} {position}, whose memory is used for other tensors"
+                    )
         if before is not None:
             self._check_untouched(before)
             self._checked = True
@@ -94,11 +98,13 @@ class Delegated:
                 raise BrokenContract(f"run wrote to its input, tensor {t}")
 
     def _give_up(self, error: Exception) -> None:
-        """From now on the CPU runs the partition; says so once, or raises under fallback="raise"."""
+        """From now on the CPU runs the partition; says so once, or raises under
+        fallback="raise"."""
         nodes = self._part.nodes
         if self._slot.policy.fallback == "raise":
             raise InvokeError(
-                f"delegate {self._slot.name!r} failed to run nodes {list(nodes)}: {type(error).__name__}: {error}"
+                f"delegate {self._slot.name!r} failed to run nodes {list(nodes)}: "
+                f"{type(error).__name__}: {error}"
             ) from error
         warnings.warn(DelegateWarning(self._slot.name, nodes, error, "run"), stacklevel=2)
         self._fallback = self._cpu_steps()

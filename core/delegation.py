@@ -6,6 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from .cost import cpu_seconds, tensor_bytes
 from .delegate import Delegate, DelegateWarning, Executable, Slot, Unsupported
@@ -20,8 +21,9 @@ from .workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a node is not on a delegate. `code` is stable: dynamic_shape, constant, stateful, excluded, unsupported,
-    refusal_failed, cost, too_small, too_many, compile_failed, device_lost."""
+    """Why a node is not on a delegate. `code` is stable: dynamic_shape, constant, stateful,
+    excluded, unsupported, refusal_failed, cost, too_small, too_many, compile_failed, device_lost.
+    """
 
     code: str
     reason: str
@@ -29,8 +31,8 @@ class Refusal:
 
 @dataclass(slots=True)
 class Delegation:
-    """Who runs what. `graph` is the file's with present shapes and all constants; `executables` are by position
-    in `partitions`; `refusals[n]` is by delegate name."""
+    """Who runs what. `graph` is the file's with present shapes and all constants; `executables` are
+    by position in `partitions`; `refusals[n]` is by delegate name."""
 
     graph: Graph
     partitions: list[Partition]
@@ -41,7 +43,8 @@ class Delegation:
 def delegate(
     space: Workspace, ops: Sequence[Op | None], prepared: Prepared, slots: Sequence[Slot]
 ) -> Delegation:
-    """Owners by the order of `slots`, partitions, executables; what fails to compile stays on the CPU."""
+    """Owners by the order of `slots`, partitions, executables; what fails to compile stays on the
+    CPU."""
     graph = resolved(space)
     count = len(graph.nodes)
     found = Delegation(graph, [], refusals=[{} for _ in range(count)])
@@ -73,11 +76,15 @@ def resolved(space: Workspace) -> Graph:
     for t, tensor in enumerate(tensors):
         shape = space.shapes[t]
         values = space.known.get(t)
-        changes: dict[str, object] = {}
+        changes: dict[str, Any] = {}
         if shape is not None and shape != tensor.shape:
             changes["shape"] = shape
         overridden = space.session.is_overridden(space.graph_index, t)
-        if values is not None and tensor.dtype not in OBJECTS and (tensor.data is None or overridden):
+        if (
+            values is not None
+            and tensor.dtype not in OBJECTS
+            and (tensor.data is None or overridden)
+        ):
             changes["data"] = encode(values, tensor.dtype)
         if changes:
             tensors[t] = dataclasses.replace(tensor, **changes)
@@ -93,15 +100,21 @@ def _refusal(
     if slot.dead is not None:
         return Refusal("device_lost", slot.dead)
     if index in prepared.folded:
-        return Refusal("constant", "its inputs are constants: it was computed when tensors were allocated")
+        return Refusal(
+            "constant", "its inputs are constants: it was computed when tensors were allocated"
+        )
     unknown = _unknown_tensor(space, node)
     if index in prepared.dynamic or unknown is not None:
         t = prepared.dynamic.get(index, unknown)
         assert t is not None
         name = graph.tensors[t].name
-        return Refusal("dynamic_shape", f"the shape or value of tensor {t} ({name!r}) depends on data")
+        return Refusal(
+            "dynamic_shape", f"the shape or value of tensor {t} ({name!r}) depends on data"
+        )
     if op is not None and not op.pure and not _has_variable(graph, node):
-        return Refusal("stateful", f"{node.op} needs the interpreter: other graphs, resources or random state")
+        return Refusal(
+            "stateful", f"{node.op} needs the interpreter: other graphs, resources or random state"
+        )
     main = space.graph_index == 0
     if (
         node.op in policy.exclude_ops
@@ -138,13 +151,17 @@ def _drop_unworthy(
     found: Delegation,
 ) -> None:
     """Gives partitions back that are too small, too many, or not worth their transfers."""
-    parts = [p for p in partition(graph, owners, ordered, space.session.single_nodes) if p.owner == owner]
+    parts = [
+        p for p in partition(graph, owners, ordered, space.session.single_nodes) if p.owner == owner
+    ]
     policy = slot.policy
     limit, most = policy.min_nodes_per_partition, policy.max_delegated_partitions
     dropped: dict[Partition, Refusal] = {}
     for part in parts:
         if limit is not None and len(part.nodes) < limit:
-            reason = f"its partition has {len(part.nodes)} nodes; min_nodes_per_partition is {limit}"
+            reason = (
+                f"its partition has {len(part.nodes)} nodes; min_nodes_per_partition is {limit}"
+            )
             dropped[part] = Refusal("too_small", reason)
     if most is not None:
         kept = sorted((p for p in parts if p not in dropped), key=lambda p: -len(p.nodes))
@@ -153,9 +170,9 @@ def _drop_unworthy(
     chosen_by_user = limit is not None or most is not None or space.session.keep_program_order
     if not chosen_by_user:
         for part in parts:
-            reason = _loss(graph, part, slot.delegate)
-            if reason is not None:
-                dropped[part] = Refusal("cost", reason)
+            loss = _loss(graph, part, slot.delegate)
+            if loss is not None:
+                dropped[part] = Refusal("cost", loss)
     for part, refusal in dropped.items():
         for n in part.nodes:
             owners[n] = CPU
@@ -171,7 +188,8 @@ def crossing_bytes(graph: Graph, part: Partition) -> tuple[int, int]:
 
 
 def _loss(graph: Graph, part: Partition, delegate: Delegate) -> str | None:
-    """Why a partition is not worth its transfers; None where it is, or the delegate names no cost."""
+    """Why a partition is not worth its transfers; None where it is, or the delegate names no
+    cost."""
     cost = getattr(delegate, "cost", None)
     if cost is None:
         return None
@@ -179,7 +197,8 @@ def _loss(graph: Graph, part: Partition, delegate: Delegate) -> str | None:
     price = cost.seconds_per_partition + sum(crossing_bytes(graph, part)) * cost.seconds_per_byte
     if gain > price:
         return None
-    return f"it would gain about {gain * 1e6:.0f} µs and cost {price * 1e6:.0f} µs in launch and transfers"
+    microseconds = f"{gain * 1e6:.0f} µs and cost {price * 1e6:.0f} µs"
+    return f"it would gain about {microseconds} in launch and transfers"
 
 
 def _with_all_outputs(graph: Graph, part: Partition) -> Partition:
@@ -209,7 +228,8 @@ def _compile(graph: Graph, part: Partition, slots: Sequence[Slot], found: Delega
 def _fail(slot: Slot, nodes: tuple[int, ...], error: Exception, when: str) -> None:
     """Warns, or raises under fallback="raise"."""
     if slot.policy.fallback == "raise":
+        cause = f"{type(error).__name__}: {error}"
         raise PrepareError(
-            f"delegate {slot.name!r} failed to {when} nodes {list(nodes)}: {type(error).__name__}: {error}"
+            f"delegate {slot.name!r} failed to {when} nodes {list(nodes)}: {cause}"
         ) from error
     warnings.warn(DelegateWarning(slot.name, nodes, error, when), stacklevel=2)

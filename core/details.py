@@ -23,7 +23,8 @@ def numpy_type(dtype: TensorType) -> type:
 def tensor_details(
     graph: Graph, index: int, shape: Shape, signature: Shape, compress_zero_points: bool = False
 ) -> dict[str, Any]:
-    """One tensor: name, index, shape, dtype, quantisation, sparsity; arrays are int32 or float32."""
+    """One tensor: name, index, shape, dtype, quantisation, sparsity; arrays are int32 or
+    float32."""
     tensor = graph.tensors[index]
     return {
         "name": tensor.name,
@@ -92,7 +93,8 @@ def _sparsity(sparsity: Sparsity | None) -> dict[str, Any]:
 
 
 def op_details(graph: Graph, node: Node, index: int) -> dict[str, Any]:
-    """One node: index, op_name, tensor indices (-1 = absent), and the NumPy classes of what is there."""
+    """One node: index, op_name, tensor indices (-1 = absent), and the NumPy classes of what is
+    there."""
 
     def types(tensors: tuple[int, ...]) -> list[type]:
         return [numpy_type(graph.tensors[t].dtype) for t in tensors if t != ABSENT]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 
 from .graph import Array, Shape
 from .schema.enums import TensorType as T
 
-NUMPY: dict[T, np.dtype] = {  # type: ignore[type-arg]
+NUMPY: dict[T, np.dtype[Any]] = {
     T.FLOAT32: np.dtype(np.float32),
     T.FLOAT16: np.dtype(np.float16),
     T.INT32: np.dtype(np.int32),
@@ -33,7 +35,8 @@ NUMPY: dict[T, np.dtype] = {  # type: ignore[type-arg]
     T.FLOAT8_E4M3FN: np.dtype(ml_dtypes.float8_e4m3fn),
     T.FLOAT8_E5M2: np.dtype(ml_dtypes.float8_e5m2),
 }
-"""How the values of each type are held at run time: 2- and 4-bit integers one per byte, strings as bytes objects."""
+"""How the values of each type are held at run time: 2- and 4-bit integers one per byte, strings as
+bytes objects."""
 
 PACKED_BITS = {T.INT4: 4, T.UINT4: 4, T.INT2: 2}
 """Types that a file stores several to a byte, the first in the low bits."""
@@ -65,12 +68,15 @@ def stored_bytes(dtype: T, elements: int) -> int:
 
 
 def decode(data: Array, dtype: T, shape: Shape) -> Array:
-    """The values of stored bytes (uint8) as an array of `shape`; a view where the layout allows it."""
+    """The values of stored bytes (uint8) as an array of `shape`; a view where the layout allows
+    it."""
     if dtype == T.STRING:
         return decode_strings(data).reshape(shape)
     bits = PACKED_BITS.get(dtype)
     if bits:
-        return unpack_bits(data, bits, int(np.prod(shape, dtype=np.int64)), dtype != T.UINT4).reshape(shape)
+        return unpack_bits(
+            data, bits, int(np.prod(shape, dtype=np.int64)), dtype != T.UINT4
+        ).reshape(shape)
     return data.view(NUMPY[dtype]).reshape(shape)
 
 
@@ -95,13 +101,15 @@ def unpack_bits(data: Array, bits: int, elements: int, signed: bool) -> Array:
 
 
 def pack_bits(values: Array, bits: int) -> Array:
-    """The stored bytes (uint8) of small integers, lowest bits first: the inverse of `unpack_bits`."""
+    """The stored bytes (uint8) of small integers, lowest bits first: the inverse of
+    `unpack_bits`."""
     per_byte = 8 // bits
     flat = values.reshape(-1).view(np.uint8) & ((1 << bits) - 1)
     padded = np.zeros(-(-flat.size // per_byte) * per_byte, np.uint8)
     padded[: flat.size] = flat
     shifts = np.arange(per_byte, dtype=np.uint8) * bits
-    return np.bitwise_or.reduce(padded.reshape(-1, per_byte) << shifts, axis=1)
+    packed: Array = np.bitwise_or.reduce(padded.reshape(-1, per_byte) << shifts, axis=1)
+    return packed
 
 
 def string_ends(data: Array) -> Array:
@@ -118,7 +126,8 @@ def string_ends(data: Array) -> Array:
 
 
 def decode_strings(data: Array) -> Array:
-    """The strings of a stored string tensor: int32 count, int32 offsets (count + 1), then the bytes."""
+    """The strings of a stored string tensor: int32 count, int32 offsets (count + 1), then the
+    bytes."""
     ends = string_ends(data)
     raw = data.tobytes()
     out = np.empty(ends.size - 1, object)

@@ -1,4 +1,5 @@
-"""The exceptions of litegpu: each inherits from the types that `tf.lite` documents and that LiteRT raises."""
+"""The exceptions of litegpu: each inherits from the types that `tf.lite` documents and that LiteRT
+raises."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ class ModelError(ValueError):
 
 
 class OpError(Exception):
-    """What an operator found wrong; the runtime adds the node and raises PrepareError or InvokeError."""
+    """What an operator found wrong; the runtime adds the node and raises PrepareError or
+    InvokeError."""
 
 
 class ValueUnknown(Exception):
-    """A shape or value is not known before invoke; `tensor` is the index of the tensor it hangs on."""
+    """A shape or value is not known before invoke; `tensor` is the index of the tensor it hangs
+    on."""
 
     def __init__(self, tensor: int) -> None:
         super().__init__(f"tensor {tensor} is not known before invoke")
@@ -42,7 +45,11 @@ class DelegateLoadError(OSError, ValueError):
 
 
 def node_error(
-    kind: type[PrepareError | InvokeError], cause: Exception, graph: Graph, graph_index: int, index: int
+    kind: type[PrepareError | InvokeError],
+    cause: Exception,
+    graph: Graph,
+    graph_index: int,
+    index: int,
 ) -> Exception:
     """`cause` as an exception of `kind` that names the node; LimitError stays what it is."""
     node = graph.nodes[index]

@@ -20,7 +20,8 @@ ABSENT = -1
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Blockwise quantisation: the scales are another tensor (float16, one per `size` elements of a row)."""
+    """Blockwise quantisation: the scales are another tensor (float16, one per `size` elements of a
+    row)."""
 
     scales: int
     zero_points: int
@@ -31,7 +32,8 @@ class Blocks:
 class Quantization:
     """real = scale * (stored - zero_point).
 
-    `scale` (float32) and `zero_point` (int64) have one element per tensor, or one per index of `axis`.
+    `scale` (float32) and `zero_point` (int64) have one element per tensor, or one per index of
+    `axis`.
     """
 
     scale: NDArray[np.float32]
@@ -51,7 +53,8 @@ class SparseDimension:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sparsity:
-    """The format of the TACO paper (arXiv:1804.10112): traversal order, blocked dimensions, levels."""
+    """The format of the TACO paper (arXiv:1804.10112): traversal order, blocked dimensions,
+    levels."""
 
     traversal_order: tuple[int, ...]
     block_map: tuple[int, ...]
@@ -60,7 +63,8 @@ class Sparsity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """`data` are the stored bytes (uint8, a view of the file); None for what is computed at run time.
+    """`data` are the stored bytes (uint8, a view of the file); None for what is computed at run
+    time.
 
     `shape_signature` has -1 for unknown dimensions; None when the file has none.
     """
@@ -77,7 +81,8 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """`op` is the schema's operator name, or the custom code where `custom`; `options` its typed table or bytes."""
+    """`op` is the schema's operator name, or the custom code where `custom`; `options` its typed
+    table or bytes."""
 
     op: str
     version: int

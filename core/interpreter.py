@@ -8,27 +8,26 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
-from numbers import Integral
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from .conversion import convert
+from .delegate import Slot
 from .details import op_details, tensor_details
-from .dtypes import NUMPY
 from .errors import InvokeError, ResizeError
-from .graph import Array, Graph, Model, Shape
+from .explanation import Explanation, explain
+from .graph import Array, Graph, Shape
 from .limits import Limits
+from .loading import load
 from .ops.registry import Op
 from .plan import ExecutionPlan
+from .plugins import default_delegates, slots, warn_of_unused
 from .schema.enums import TensorType
-from .schema.reader import open_model, read_model
 from .session import Session
 from .signature import SignatureRunner, full_signature_list, signature_list
-from .threads import default_threads, use_threads
-from .verify import verify
+from .threads import checked_threads, use_threads
 from .views import Views
 
 _VIEW_ALIVE = """There is at least 1 reference to internal data
@@ -51,11 +50,11 @@ class OpResolverType(IntEnum):
 class Interpreter:
     """Runs a TensorFlow Lite model; a drop-in for `tf.lite.Interpreter`.
 
-    `model_path` or `model_content` (bytes or any buffer) is required. `num_threads` is an int >= -1: 0 means
-    1, -1 and None let litegpu choose. `limits` bounds memory and work (see `Limits`).
+    `model_path` or `model_content` (bytes or any buffer) is required. `num_threads` is an int >=
+    -1: 0 means 1, -1 and None let litegpu choose. `limits` bounds memory and work (see `Limits`).
 
-    Raises ValueError for a malformed model or argument; `allocate_tensors` and `invoke` raise RuntimeError
-    (which is a ValueError too) naming the node that cannot run.
+    Raises ValueError for a malformed model or argument; `allocate_tensors` and `invoke` raise
+    RuntimeError (which is a ValueError too) naming the node that cannot run.
     """
 
     def __init__(
@@ -88,16 +87,27 @@ class Interpreter:
         self._preserve = bool(arguments["experimental_preserve_all_tensors"])
         self._compress = bool(arguments["experimental_compress_quantization_zero_points"])
         self._delegates = arguments["experimental_delegates"]
+        self._slots = self._choose_delegates(resolver)
         if self._preserve and resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN):
             warnings.warn(
-                "Warning: Enabling `experimental_preserve_all_tensors` with the BUILTIN or AUTO op resolver is "
-                "intended for debugging purposes only. Be aware that this can significantly increase memory "
+                "Warning: Enabling `experimental_preserve_all_tensors` with the BUILTIN or AUTO "
+                "op resolver is "
+                "intended for debugging purposes only. Be aware that this can significantly "
+                "increase memory "
                 "usage by storing all intermediate tensors.",
                 UserWarning,
                 stacklevel=3,
             )
         self._model = load(arguments["model_path"], arguments["model_content"])
-        self._session = Session(self._model, arguments["limits"], self._custom_ops, self._preserve)
+        self._session = Session(
+            self._model,
+            arguments["limits"],
+            self._custom_ops,
+            self._preserve,
+            self._slots,
+            bool(arguments["experimental_disable_delegate_clustering"]),
+            bool(arguments["experimental_disable_delegate_node_fusion"]),
+        )
         graph = self._model.graphs[0]
         self._resized: dict[int, Shape] = {}
         self._plan: ExecutionPlan | None = None
@@ -106,6 +116,20 @@ class Interpreter:
         self._busy = threading.Lock()
         self._closed = False
         self._input_shapes = [graph.tensors[t].shape for t in graph.inputs]
+
+    def _choose_delegates(self, resolver: OpResolverType) -> list[Slot]:
+        """The delegates that were passed, or the default ones; none under a debugging resolver."""
+        given = self._delegates
+        if resolver in (
+            OpResolverType.BUILTIN_REF,
+            OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        ):
+            if given:
+                warn_of_unused(given, resolver.name)
+            return []
+        if given is not None:
+            return slots(given)
+        return [] if self._preserve else slots(default_delegates())
 
     # Running.
 
@@ -120,7 +144,7 @@ class Interpreter:
         """Makes `plan` the current one; inputs whose shape has not changed keep their values."""
         previous = self._last_plan
         if previous is not None and previous is not plan:
-            _carry_inputs(previous, plan)
+            plan.take_inputs(previous)
         self._plan = self._last_plan = plan
 
     def invoke(self) -> None:
@@ -128,7 +152,9 @@ class Interpreter:
         self._check_usable()
         self._ensure_no_views()
         if self._plan is None:
-            raise InvokeError("Invoke called on model that is not ready. Call allocate_tensors() first.")
+            raise InvokeError(
+                "Invoke called on model that is not ready. Call allocate_tensors() first."
+            )
         self._run(self._plan)
 
     def _run(self, plan: ExecutionPlan) -> None:
@@ -178,7 +204,9 @@ class Interpreter:
             return
         target = None if self._plan is None else self._plan.arrays[index]
         if target is None:
-            raise ValueError("Cannot set tensor: Tensor is unallocated. Try calling allocate_tensors() first")
+            raise ValueError(
+                "Cannot set tensor: Tensor is unallocated. Try calling allocate_tensors() first"
+            )
         np.copyto(target, array)
 
     def get_tensor(self, tensor_index: int, subgraph_index: int = 0) -> Any:
@@ -191,6 +219,11 @@ class Interpreter:
             return array[()]
         return array.copy()
 
+    def get_tensor_dlpack(self, tensor_index: int) -> Any:
+        """A copy of a tensor's values as an array that others take through DLPack
+        (`torch.from_dlpack`)."""
+        return np.array(self._readable(tensor_index, 0))
+
     def tensor(self, tensor_index: int) -> Callable[[], Any]:
         """A function that gives a writable view of a tensor's memory.
 
@@ -200,7 +233,11 @@ class Interpreter:
 
         def view() -> Any:
             array = self._readable(tensor_index, 0)
-            return array[()] if array.ndim == 0 and not array.dtype.hasobject else self._views.make(array)
+            return (
+                array[()]
+                if array.ndim == 0 and not array.dtype.hasobject
+                else self._views.make(array)
+            )
 
         return view
 
@@ -210,7 +247,9 @@ class Interpreter:
         graphs = self._model.graphs
         subgraph = operator.index(subgraph_index)
         if not 0 <= subgraph < len(graphs):
-            raise ValueError(f"Invalid subgraph index {subgraph} exceeds max subgraph index {len(graphs) - 1}")
+            raise ValueError(
+                f"Invalid subgraph index {subgraph} exceeds max subgraph index {len(graphs) - 1}"
+            )
         graph = graphs[subgraph]
         index = self._checked_index(tensor_index, graph)
         constant = self._session.constant(subgraph, index)
@@ -223,11 +262,15 @@ class Interpreter:
         if index in graph.inputs or graph.tensors[index].is_variable:
             return plan.space.array(index)
         if array is None and plan.shapes[index] is None:
-            raise ValueError(f"Tensor data is null. Run invoke() first: the shape of tensor {index} depends on data")
+            raise ValueError(
+                f"Tensor data is null. Run invoke() first: the shape of tensor {index} depends "
+                "on data"
+            )
         if array is None or not (self._preserve or index in graph.outputs or index in plan.known):
             name = graph.tensors[index].name
             raise ValueError(
-                f"Tensor data is null. Tensor {index} ({name!r}) is an intermediate result whose memory is reused: "
+                f"Tensor data is null. Tensor {index} ({name!r}) is an intermediate result whose "
+                "memory is reused: "
                 "construct the Interpreter with experimental_preserve_all_tensors=True to read it"
             )
         return array
@@ -258,7 +301,8 @@ class Interpreter:
     def resize_tensor_input(self, input_index: int, tensor_size: Any, strict: bool = False) -> None:
         """Changes the shape of an input; call allocate_tensors() afterwards.
 
-        `strict` allows only the dimensions that are unknown (-1) in the tensor's signature to change.
+        `strict` allows only the dimensions that are unknown (-1) in the tensor's signature to
+        change.
         """
         self._check_usable()
         self._ensure_no_views()
@@ -273,7 +317,9 @@ class Interpreter:
             )
         shape = tuple(size.tolist())
         if any(dim < 0 for dim in shape):
-            raise ResizeError(f"BytesRequired number of elements overflowed: negative size in {list(shape)}.\n")
+            raise ResizeError(
+                f"BytesRequired number of elements overflowed: negative size in {list(shape)}.\n"
+            )
         if strict:
             self._check_strict(index, shape)
         if shape == self._shape_now(index):
@@ -292,8 +338,10 @@ class Interpreter:
         for axis, (have, want) in enumerate(zip(current, shape, strict=True)):
             if have != want and allowed[axis] != -1:
                 raise ResizeError(
-                    f"Attempting to resize dimension {axis} of tensor {index} with value {have} to {want}. "
-                    "ResizeInputTensorStrict only allows mutating unknown dimensions identified by -1."
+                    f"Attempting to resize dimension {axis} of tensor {index} with value {have} "
+                    f"to {want}. "
+                    "ResizeInputTensorStrict only allows mutating unknown dimensions identified "
+                    "by -1."
                 )
 
     def reset_all_variables(self) -> None:
@@ -314,7 +362,8 @@ class Interpreter:
         count = len(self._model.graphs)
         if not 0 <= subgraph_index < count:
             raise ValueError(
-                f"subgraph_index is out of range: {subgraph_index} for the model, which has {count} subgraphs."
+                f"subgraph_index is out of range: {subgraph_index} for the model, which has "
+                f"{count} subgraphs."
             )
         tensors = self._model.graphs[subgraph_index].tensors
         return [self._get_tensor_details(i, subgraph_index) for i in range(len(tensors))]
@@ -335,6 +384,16 @@ class Interpreter:
 
     def _get_ops_details(self) -> list[dict[str, Any]]:
         return [self._get_op_details(i) for i in range(len(self._graph.nodes))]
+
+    def explain(self) -> Explanation:
+        """Who runs each node and why, for the main graph and all graphs that are planned: needs
+        allocate_tensors()."""
+        self._check_usable()
+        if self._plan is None:
+            raise InvokeError("explain() needs allocate_tensors() first.")
+        others = (self._session.latest_plan(g) for g in range(1, len(self._model.graphs)))
+        plans = [self._plan, *(plan for plan in others if plan is not None)]
+        return explain(plans, [slot.name for slot in self._slots])
 
     def num_subgraphs(self) -> int:
         return len(self._model.graphs)
@@ -382,36 +441,3 @@ class Interpreter:
 
     def __setstate__(self, arguments: dict[str, Any]) -> None:
         self.__init__(**arguments)  # type: ignore[misc]
-
-
-def load(path: Any, content: Any) -> Model:
-    """The verified model at a path, or within a buffer."""
-    if path and content is not None and len(content):
-        raise ValueError("Can't both provide `model_path` and `model_content`")
-    if path:
-        model = open_model(Path(os.fsdecode(os.fspath(path))))
-    elif content is not None and len(content):
-        model = read_model(memoryview(content))
-    else:
-        raise ValueError("`model_path` or `model_content` must be specified.")
-    verify(model)
-    return model
-
-
-def checked_threads(count: Any) -> int:
-    """The number of threads that `num_threads` stands for; ValueError if it stands for none."""
-    if count is None:
-        return default_threads()
-    if not isinstance(count, Integral):
-        raise ValueError(f"type of num_threads should be int, not {type(count).__name__}")
-    if count < -1:
-        raise ValueError(f"num_threads should >= -1, not {count}")
-    return default_threads() if count == -1 else max(1, int(count))
-
-
-def _carry_inputs(old: ExecutionPlan, new: ExecutionPlan) -> None:
-    """Keeps what was set in inputs whose shape has not changed."""
-    for t in new.graph.inputs:
-        source, target = old.arrays[t], new.space.array(t)
-        if source is not None and source.shape == target.shape:
-            np.copyto(target, source)

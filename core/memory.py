@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .graph import Array
+
 ALIGNMENT = 64
 """Bytes: a cache line, and the widest vector load."""
 
@@ -41,7 +43,7 @@ def plan(lifetimes: Sequence[Lifetime], alignment: int = ALIGNMENT) -> tuple[lis
     return offsets.tolist(), arena
 
 
-def _lowest_gap(offsets: np.ndarray, sizes: np.ndarray, size: int) -> int:  # type: ignore[type-arg]
+def _lowest_gap(offsets: Array, sizes: Array, size: int) -> int:
     """The lowest offset at which `size` bytes overlap none of the given buffers."""
     if not offsets.size:
         return 0

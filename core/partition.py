@@ -15,9 +15,9 @@ CPU = 0
 class Partition:
     """Nodes that run as one.
 
-    `owner` is 0 for the CPU, else the position of a delegate counted from 1. `nodes` are in an order in which
-    they can run. `inputs` are the tensors that it takes from outside, without constants; `outputs` those that
-    it makes and that others, or the caller, read.
+    `owner` is 0 for the CPU, else the position of a delegate counted from 1. `nodes` are in an
+    order in which they can run. `inputs` are the tensors that it takes from outside, without
+    constants; `outputs` those that it makes and that others, or the caller, read.
     """
 
     owner: int
@@ -34,13 +34,14 @@ def partition(
 ) -> list[Partition]:
     """Partitions in runnable order; every node is in exactly one, and each is convex.
 
-    `owners[n]` is who takes node n. Nodes in `ordered` keep their program order among themselves, as those do
-    that touch the same variable tensor. `single` gives each delegated node a partition of its own.
+    `owners[n]` is who takes node n. Nodes in `ordered` keep their program order among themselves,
+    as those do that touch the same variable tensor. `single` gives each delegated node a partition
+    of its own.
 
-    For one delegate the number of its partitions is the least possible: a node's level counts how often a path
-    to it enters the delegate, so that nodes of one level never depend on each other through other owners, and
-    every next level does. Delegates come one after the other, each on the graph in which the partitions of the
-    former are single nodes. Linear in nodes and edges.
+    For one delegate the number of its partitions is the least possible: a node's level counts how
+    often a path to it enters the delegate, so that nodes of one level never depend on each other
+    through other owners, and every next level does. Delegates come one after the other, each on the
+    graph in which the partitions of the former are single nodes. Linear in nodes and edges.
     """
     edges = predecessors(graph, ordered)
     cluster = list(range(len(owners)))
@@ -75,7 +76,8 @@ def predecessors(graph: Graph, ordered: Collection[int] = ()) -> list[list[int]]
 def _merge(
     edges: Sequence[Sequence[int]], owners: Sequence[int], cluster: Sequence[int], owner: int
 ) -> list[int]:
-    """Clusters in which the owner's nodes of one level are one; a cluster is named by its first node."""
+    """Clusters in which the owner's nodes of one level are one; a cluster is named by its first
+    node."""
     before = _contract(edges, cluster)
     level: dict[int, int] = {}
     head: dict[int, int] = {}
@@ -98,13 +100,14 @@ def _contract(edges: Sequence[Sequence[int]], cluster: Sequence[int]) -> dict[in
     before: dict[int, set[int]] = {c: set() for c in cluster}
     for n, sources in enumerate(edges):
         before[cluster[n]].update(cluster[p] for p in sources)
-    for c, sources in before.items():
-        sources.discard(c)
+    for c, others in before.items():
+        others.discard(c)
     return before
 
 
 def _topological(before: Mapping[int, set[int]], owners: Sequence[int]) -> list[int]:
-    """The clusters in a runnable order that stays with the CPU as long as it can; ties in program order."""
+    """The clusters in a runnable order that stays with the CPU as long as it can; ties in program
+    order."""
     after: dict[int, list[int]] = {c: [] for c in before}
     waiting = {c: len(sources) for c, sources in before.items()}
     for c, sources in before.items():
@@ -150,7 +153,7 @@ def _partitions(
     for n, node in enumerate(graph.nodes):
         read_elsewhere.update(t for t in node.inputs if maker.get(t, home[n]) != home[n])
     found = []
-    for g, nodes in enumerate(groups):
+    for nodes in groups:
         used = dict.fromkeys(t for n in nodes for t in graph.nodes[n].inputs if t != ABSENT)
         made = dict.fromkeys(t for n in nodes for t in graph.nodes[n].outputs if t != ABSENT)
         inputs = tuple(t for t in used if t not in made and graph.tensors[t].data is None)

@@ -16,7 +16,8 @@ from .workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """`lifetimes` (in positions of the runnable order) and `offsets` of the tensors in `arena` (uint8)."""
+    """`lifetimes` (in positions of the runnable order) and `offsets` of the tensors in `arena`
+    (uint8)."""
 
     arena: Array
     lifetimes: Mapping[int, Lifetime]
@@ -49,8 +50,8 @@ def place(
 ) -> Placement:
     """Gives every tensor of known shape its memory.
 
-    `order` are the groups of nodes in the order in which they run: what a group uses lives as long as all of
-    it. `hidden` tensors need none.
+    `order` are the groups of nodes in the order in which they run: what a group uses lives as long
+    as all of it. `hidden` tensors need none.
     """
     first, last = _spans(space, order)
     for target, root in shared.items():

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 class ExecutionPlan:
     """One graph, ready to run for one set of input shapes.
 
-    `dynamic[n]` names the tensor that keeps node n from being bound before invoke; `lifetimes` and `offsets`
-    are those of the tensors in `arena`; `delegation` says who runs what, None without delegates.
+    `dynamic[n]` names the tensor that keeps node n from being bound before invoke; `lifetimes` and
+    `offsets` are those of the tensors in `arena`; `delegation` says who runs what, None without
+    delegates.
     """
 
     def __init__(self, session: Session, graph_index: int, input_shapes: Sequence[Shape]) -> None:
@@ -125,7 +126,8 @@ class ExecutionPlan:
         return Rebinding(self.space, node, index, op)
 
     def _rebinding_steps(self, nodes: Sequence[int]) -> list[Step]:
-        """Steps for nodes of a partition whose delegate failed; their tensors get memory as they run."""
+        """Steps for nodes of a partition whose delegate failed; their tensors get memory as they
+        run."""
         found: list[Step] = []
         for n in nodes:
             op = self._ops[n]
@@ -136,6 +138,13 @@ class ExecutionPlan:
     def set_inputs(self, values: Sequence[Array]) -> None:
         for tensor, value in zip(self.graph.inputs, values, strict=True):
             np.copyto(self.space.array(tensor), value)
+
+    def take_inputs(self, other: ExecutionPlan) -> None:
+        """Copies the inputs of another plan of the same graph whose shapes are the same."""
+        for t in self.graph.inputs:
+            source, target = other.arrays[t], self.space.array(t)
+            if source is not None and source.shape == target.shape:
+                np.copyto(target, source)
 
     def run(self) -> None:
         """Runs every step in order. The caller has set the inputs."""
@@ -163,5 +172,7 @@ class ExecutionPlan:
         self.arena.fill(0xFF)
         self.set_inputs(inputs)
 
-    def _error(self, kind: type[PrepareError | InvokeError], index: int, cause: Exception) -> Exception:
+    def _error(
+        self, kind: type[PrepareError | InvokeError], index: int, cause: Exception
+    ) -> Exception:
         return node_error(kind, cause, self.graph, self.graph_index, index)

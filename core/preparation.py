@@ -17,7 +17,8 @@ from .workspace import Workspace
 
 @dataclass(slots=True)
 class Prepared:
-    """`dynamic[n]` is the tensor that keeps node n from being planned now; `folded` nodes need not run."""
+    """`dynamic[n]` is the tensor that keeps node n from being planned now; `folded` nodes need not
+    run."""
 
     dynamic: dict[int, int] = field(default_factory=dict[int, int])
     folded: set[int] = field(default_factory=set[int])
@@ -74,7 +75,8 @@ def _share(space: Workspace, index: int, node: Node, found: Prepared) -> None:
 def _fold(space: Workspace, ctx: OpContext, op: Op, found: Prepared) -> None:
     """Computes a node of constants once; an error is left for invoke to find.
 
-    Outputs of the graph are computed by every invoke nevertheless: a caller may have overwritten them.
+    Outputs of the graph are computed by every invoke nevertheless: a caller may have overwritten
+    them.
     """
     outputs = [t for t in ctx.node.outputs if t != ABSENT]
     if any(space.shapes[t] is None or space.arrays[t] is not None for t in outputs):

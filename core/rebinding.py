@@ -1,4 +1,5 @@
-"""Steps of nodes whose shapes or packed values depend on data: prepared and bound while the graph runs."""
+"""Steps of nodes whose shapes or packed values depend on data: prepared and bound while the graph
+runs."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 
 class Rebinding:
-    """Runs a node with the step bound last as long as its inputs' memory and deciding values stay the same."""
+    """Runs a node with the step bound last as long as its inputs' memory and deciding values stay
+    the same."""
 
     def __init__(self, space: Workspace, node: Node, index: int, op: Op) -> None:
         self._space = space
@@ -59,7 +61,9 @@ class Rebinding:
             raise OpError(str(unknown)) from unknown
         self._inputs = self._arrays()
         self._consumed = [
-            (i, value.copy()) for i, value in ctx.consumed.items() if node.inputs[i] not in space.known
+            (i, value.copy())
+            for i, value in ctx.consumed.items()
+            if node.inputs[i] not in space.known
         ]
         return step
 

@@ -12,7 +12,8 @@ from .memory import ALIGNMENT
 
 
 class Scratch:
-    """Hands out parts of one buffer. It doubles when too small; views of the older buffer stay valid."""
+    """Hands out parts of one buffer. It doubles when too small; views of the older buffer stay
+    valid."""
 
     def __init__(self) -> None:
         self._buffer = np.empty(0, np.uint8)
@@ -31,4 +32,5 @@ class Scratch:
             self._used = 0
         start = self._used + -(self._buffer.ctypes.data + self._used) % ALIGNMENT
         self._used = start + size
-        return self._buffer[start : start + size].view(kind).reshape(shape)
+        taken: Array = self._buffer[start : start + size].view(kind).reshape(shape)
+        return taken

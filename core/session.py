@@ -25,8 +25,9 @@ CACHED_PLANS = 16
 class Session:
     """Plans are looked up by graph and input shapes; variables and resources outlive them.
 
-    `preserve_all` keeps every tensor; `keep_program_order` runs nodes as the file has them; `single_nodes`
-    gives each delegated node a partition of its own; `poison` fills memory with NaN before every run.
+    `preserve_all` keeps every tensor; `keep_program_order` runs nodes as the file has them;
+    `single_nodes` gives each delegated node a partition of its own; `poison` fills memory with NaN
+    before every run.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class Session:
     def plan(self, graph: int, shapes: Sequence[Shape]) -> ExecutionPlan:
         """The plan of a graph for these input shapes, made now unless it was made before."""
         if not 0 <= graph < len(self.model.graphs):
-            raise OpError(f"subgraph {graph} does not exist; the model has {len(self.model.graphs)}")
+            raise OpError(
+                f"subgraph {graph} does not exist; the model has {len(self.model.graphs)}"
+            )
         key = tuple(shapes)
         plans = self._plans.setdefault(graph, OrderedDict())
         found = plans.get(key)
@@ -71,7 +74,9 @@ class Session:
         if graph in self._planning:
             raise OpError(f"subgraph {graph} calls itself, directly or through others")
         if len(self._planning) >= self.limits.call_depth:
-            raise LimitError(f"subgraphs are nested deeper than limits.call_depth={len(self._planning)}")
+            raise LimitError(
+                f"subgraphs are nested deeper than limits.call_depth={len(self._planning)}"
+            )
         self._planning.append(graph)
         try:
             plans[key] = made = ExecutionPlan(self, graph, key)
@@ -129,7 +134,9 @@ class Session:
 
     def check_clock(self) -> None:
         if self.deadline is not None and time.monotonic() > self.deadline:
-            raise LimitError(f"invoke took longer than limits.invoke_seconds={self.limits.invoke_seconds}")
+            raise LimitError(
+                f"invoke took longer than limits.invoke_seconds={self.limits.invoke_seconds}"
+            )
 
 
 def decode_constant(tensor: Tensor) -> Array:
@@ -169,8 +176,10 @@ def _resolve(node: Node, index: int, custom_ops: Mapping[str, Op]) -> Op | None:
     if found is None or not found.versions[0] <= node.version <= found.versions[1]:
         known = "" if found is None else " litegpu has versions {}-{}.".format(*found.versions)
         raise ModelError(
-            f"Didn't find op for builtin opcode '{node.op}' version '{node.version}'. An older version of "
-            f"this builtin might be supported. Are you using an old TFLite binary with a newer model?"
+            f"Didn't find op for builtin opcode '{node.op}' version '{node.version}'. An older "
+            "version of "
+            "this builtin might be supported. Are you using an old TFLite binary with a newer "
+            "model?"
             f"{known} First used by node {index}.\nRegistration failed.\n"
         )
     return found

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 
 
 def signature_list(model: Model) -> dict[str, dict[str, list[str]]]:
-    return {s.key: {"inputs": sorted(s.inputs), "outputs": sorted(s.outputs)} for s in model.signatures}
+    return {
+        s.key: {"inputs": sorted(s.inputs), "outputs": sorted(s.outputs)} for s in model.signatures
+    }
 
 
 def full_signature_list(model: Model) -> dict[str, dict[str, dict[str, int]]]:
     return {
-        s.key: {"inputs": dict(sorted(s.inputs.items())), "outputs": dict(sorted(s.outputs.items()))}
+        s.key: {
+            "inputs": dict(sorted(s.inputs.items())),
+            "outputs": dict(sorted(s.outputs.items())),
+        }
         for s in model.signatures
     }
 
@@ -32,7 +37,9 @@ class SignatureRunner:
     Every call takes the shapes of its arguments; it needs no allocate_tensors().
     """
 
-    def __init__(self, interpreter: Interpreter | None = None, signature_key: str | None = None) -> None:
+    def __init__(
+        self, interpreter: Interpreter | None = None, signature_key: str | None = None
+    ) -> None:
         if interpreter is None:
             raise ValueError("None interpreter provided.")
         self._interpreter = interpreter
@@ -58,7 +65,9 @@ class SignatureRunner:
         for t, value in values.items():
             np.copyto(plan.space.array(t), value)
         interpreter._run(plan)
-        return {name: _copy(plan.space.array(self._signature.outputs[name])) for name in self._outputs}
+        return {
+            name: _copy(plan.space.array(self._signature.outputs[name])) for name in self._outputs
+        }
 
     def _values(self, arguments: Mapping[str, Any]) -> dict[int, Array]:
         values = {}
@@ -96,7 +105,8 @@ def _find(model: Model, key: str | None) -> Signature:
     if key is None:
         if len(model.signatures) != 1:
             raise ValueError(
-                f"SignatureDef signature_key is None and model has {len(model.signatures)} Signatures. "
+                f"SignatureDef signature_key is None and model has {len(model.signatures)} "
+                "Signatures. "
                 "None is only allowed when the model has 1 SignatureDef"
             )
         return model.signatures[0]

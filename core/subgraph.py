@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """One call site; the callee's memory is shared by all sites, so results are valid until the next call."""
+    """One call site; the callee's memory is shared by all sites, so results are valid until the
+    next call."""
 
     def __init__(self, session: Session, index: int) -> None:
         self._session = session
@@ -24,7 +25,8 @@ class Call:
 
     @property
     def graph(self) -> Graph:
-        """The callee as the file has it; raises OpError for an index that the file does not have."""
+        """The callee as the file has it; raises OpError for an index that the file does not
+        have."""
         graphs = self._session.model.graphs
         if not 0 <= self._index < len(graphs):
             raise OpError(f"subgraph {self._index} does not exist; the model has {len(graphs)}")
@@ -55,5 +57,7 @@ class Call:
         graphs = self._session.model.graphs
         if 0 <= self._index < len(graphs) and len(graphs[self._index].inputs) != len(shapes):
             found = len(graphs[self._index].inputs)
-            raise OpError(f"subgraph {self._index} takes {found} inputs; the node gives {len(shapes)}")
+            raise OpError(
+                f"subgraph {self._index} takes {found} inputs; the node gives {len(shapes)}"
+            )
         return self._session.plan(self._index, shapes)

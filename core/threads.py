@@ -1,14 +1,18 @@
-"""How many threads NumPy's BLAS uses; process-wide, changed only when an interpreter wants another number."""
+"""How many threads NumPy's BLAS uses; process-wide, changed only when an interpreter wants another
+number."""
 
 from __future__ import annotations
 
 import functools
 import os
+from numbers import Integral
+from typing import Any
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 MOST_BY_DEFAULT = 4
-"""More threads than this seldom help at batch 1, and spinning BLAS threads slow their neighbours."""
+"""More threads than this seldom help at batch 1, and spinning BLAS threads slow their neighbours.
+"""
 
 
 @functools.cache
@@ -29,3 +33,14 @@ def use_threads(count: int) -> None:
     if count != _current:
         _controller().limit(limits=count, user_api="blas")
         _current = count
+
+
+def checked_threads(count: Any) -> int:
+    """The number of threads that `num_threads` stands for; ValueError if it stands for none."""
+    if count is None:
+        return default_threads()
+    if not isinstance(count, Integral):
+        raise ValueError(f"type of num_threads should be int, not {type(count).__name__}")
+    if count < -1:
+        raise ValueError(f"num_threads should >= -1, not {count}")
+    return default_threads() if count == -1 else max(1, int(count))

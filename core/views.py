@@ -26,7 +26,8 @@ class Views:
         self._owners: weakref.WeakSet[_Owner] = weakref.WeakSet()
 
     def make(self, array: Array) -> Array:
-        """A view of `array`, C-contiguous; arrays of Python objects are copied, as they own no plain bytes."""
+        """A view of `array`, C-contiguous; arrays of Python objects are copied, as they own no
+        plain bytes."""
         if array.dtype.hasobject or not array.size:
             return array.copy()
         owner = _Owner(array)

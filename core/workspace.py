@@ -24,9 +24,9 @@ MOST_DIMENSIONS = 32
 class Workspace:
     """What operators see of their graph (`ops.context.Frame`).
 
-    `shapes[t]` is None while it depends on data; `arrays[t]` is the memory of tensor t, None if there is
-    none (yet); `known[t]` are values that no invoke changes. `running` is set while steps run: from then on
-    the values of computed tensors may be asked for.
+    `shapes[t]` is None while it depends on data; `arrays[t]` is the memory of tensor t, None if
+    there is none (yet); `known[t]` are values that no invoke changes. `running` is set while steps
+    run: from then on the values of computed tensors may be asked for.
     """
 
     def __init__(self, session: Session, graph_index: int, input_shapes: Sequence[Shape]) -> None:

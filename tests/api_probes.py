@@ -1,7 +1,8 @@
-"""What a caller sees of an interpreter, as plain data: run on litegpu here and on LiteRT in its own process.
+"""What a caller sees of an interpreter, as plain data: run on litegpu here and on LiteRT in its own
+process.
 
-Each probe takes the module (`litegpu`, or LiteRT's `interpreter`) and a model. `attempt` records the
-exception that a call raises: its TFLite base type and its message.
+Each probe takes the module (`litegpu`, or LiteRT's `interpreter`) and a model. `attempt` records
+the exception that a call raises: its TFLite base type and its message.
 """
 
 from __future__ import annotations
@@ -51,7 +52,11 @@ def details(tf: Any, model: bytes) -> Any:
 
 def op_details(tf: Any, model: bytes) -> Any:
     it = open_model(tf, model)
-    return [plain(it._get_ops_details()), attempt(lambda: it._get_op_details(99)), it.num_subgraphs()]
+    return [
+        plain(it._get_ops_details()),
+        attempt(lambda: it._get_op_details(99)),
+        it.num_subgraphs(),
+    ]
 
 
 def bad_indices(tf: Any, model: bytes) -> Any:
@@ -149,7 +154,10 @@ def resizing(tf: Any, model: bytes) -> Any:
     it.allocate_tensors()
     it.set_tensor(0, np.ones((4, 3), np.float32))
     it.invoke()
-    done = [plain(it.get_tensor(it.get_output_details()[0]["index"])), plain(it.get_output_details())]
+    done = [
+        plain(it.get_tensor(it.get_output_details()[0]["index"])),
+        plain(it.get_output_details()),
+    ]
     return pending + done
 
 

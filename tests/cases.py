@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from litegpu import Interpreter
 from litegpu.dtypes import NUMPY, encode
 from litegpu.graph import ABSENT, Array, Graph, Model, Node, Quantization, Sparsity, Tensor
@@ -37,7 +36,8 @@ class Arg:
 class Case:
     """`expected` None: LiteRT's result with the `oracle` resolver ("ref" or "opt").
 
-    `error`: a regular expression that the RuntimeError or ValueError of allocate or invoke must match.
+    `error`: a regular expression that the RuntimeError or ValueError of allocate or invoke must
+    match.
     """
 
     name: str
@@ -88,23 +88,34 @@ def _arg(role: str, value: Any, dtype: Any, scale: Any, zero_point: Any, axis: i
     return Arg(role, kind, array, _quant(scale, zero_point, axis), array.shape)
 
 
-def given(value: Any, *, dtype: Any = None, scale: Any = None, zero_point: Any = 0, axis: int = 0) -> Arg:
+def given(
+    value: Any, *, dtype: Any = None, scale: Any = None, zero_point: Any = 0, axis: int = 0
+) -> Arg:
     """A run-time input; values of quantised tensors are the stored integers."""
     return _arg("given", value, dtype, scale, zero_point, axis)
 
 
-def const(value: Any, *, dtype: Any = None, scale: Any = None, zero_point: Any = 0, axis: int = 0) -> Arg:
+def const(
+    value: Any, *, dtype: Any = None, scale: Any = None, zero_point: Any = 0, axis: int = 0
+) -> Arg:
     """A constant of the model."""
     return _arg("const", value, dtype, scale, zero_point, axis)
 
 
-def state(value: Any, *, dtype: Any = None, scale: Any = None, zero_point: Any = 0, axis: int = 0) -> Arg:
+def state(
+    value: Any, *, dtype: Any = None, scale: Any = None, zero_point: Any = 0, axis: int = 0
+) -> Arg:
     """A variable tensor of this shape and type; variables start as zeros."""
     return _arg("state", value, dtype, scale, zero_point, axis)
 
 
 def out(
-    dtype: Any, *, shape: tuple[int, ...] = (), scale: Any = None, zero_point: Any = 0, axis: int = 0
+    dtype: Any,
+    *,
+    shape: tuple[int, ...] = (),
+    scale: Any = None,
+    zero_point: Any = 0,
+    axis: int = 0,
 ) -> Arg:
     """An output; its shape in the file is not relied upon."""
     return Arg("out", _dtype(dtype, None), None, _quant(scale, zero_point, axis), shape)
@@ -142,17 +153,23 @@ def model_of(case: Case) -> Model:
     options = case.custom_options if case.custom else case.options
     node = Node(case.op, case.version, inputs, outputs, options, case.custom, intermediates)
     run_time = tuple(
-        t for t, arg in zip(inputs, case.inputs, strict=True) if arg is not None and arg.role == "given"
+        t
+        for t, arg in zip(inputs, case.inputs, strict=True)
+        if arg is not None and arg.role == "given"
     )
     return Model((Graph(tuple(tensors), (node,), run_time, outputs, "main"),))
 
 
 def feeds(case: Case) -> list[Array]:
     """The values of the run-time inputs, in order."""
-    return [arg.value for arg in case.inputs if arg and arg.role == "given" and arg.value is not None]
+    return [
+        arg.value for arg in case.inputs if arg and arg.role == "given" and arg.value is not None
+    ]
 
 
-def run_model(content: bytes, inputs: Sequence[Array], device: str = "cpu", invokes: int = 1) -> list[Any]:
+def run_model(
+    content: bytes, inputs: Sequence[Array], device: str = "cpu", invokes: int = 1
+) -> list[Any]:
     """litegpu's outputs, with its memory poisoned before every run."""
     assert device == "cpu"
     interpreter = Interpreter(model_content=content)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 from litegpu.graph import Graph, Model, Node, Quantization, Signature, Tensor
 from litegpu.schema import options as o
 from litegpu.schema import options2 as o2
@@ -20,7 +19,9 @@ def raw(values: Any) -> Any:
     return np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
 
 
-def constant(name: str, values: Any, dtype: TensorType = F32, quant: Quantization | None = None) -> Tensor:
+def constant(
+    name: str, values: Any, dtype: TensorType = F32, quant: Quantization | None = None
+) -> Tensor:
     array = np.asarray(values)
     return Tensor(name, array.shape, dtype, data=raw(array), quant=quant)
 
@@ -109,7 +110,11 @@ def two_signatures() -> bytes:
 def one_signature() -> bytes:
     """`serve`: y = x + x."""
     graph = Graph(
-        (Tensor("in", (2,), F32), Tensor("out", (2,), F32)), (add_node(0, 0, 1),), (0,), (1,), "main"
+        (Tensor("in", (2,), F32), Tensor("out", (2,), F32)),
+        (add_node(0, 0, 1),),
+        (0,),
+        (1,),
+        "main",
     )
     return single(graph, signatures=(Signature("serve", {"x": 0}, {"y": 1}),))
 
@@ -142,7 +147,8 @@ def unregistered() -> bytes:
 
 
 def accumulator() -> bytes:
-    """y = SVDF-like state: a variable tensor is read by an ADD; only reset or a kernel changes it."""
+    """y = SVDF-like state: a variable tensor is read by an ADD; only reset or a kernel changes
+    it."""
     tensors = (
         Tensor("x", (2,), F32),
         Tensor("state", (2,), F32, is_variable=True),
@@ -160,6 +166,8 @@ def where() -> bytes:
     )
     nodes = (
         Node("WHERE", 1, (0,), (1,), o.WhereOptions()),
-        Node("CAST", 1, (1,), (2,), o.CastOptions(in_data_type=TensorType.INT64, out_data_type=F32)),
+        Node(
+            "CAST", 1, (1,), (2,), o.CastOptions(in_data_type=TensorType.INT64, out_data_type=F32)
+        ),
     )
     return single(Graph(tensors, nodes, (0,), (2,), "main"))

@@ -1,4 +1,5 @@
-"""LiteRT as the oracle, always in a subprocess: it may abort. One worker serves all cases of a test process."""
+"""LiteRT as the oracle, always in a subprocess: it may abort. One worker serves all cases of a
+test process."""
 
 from __future__ import annotations
 
@@ -64,22 +65,26 @@ _worker = _Worker()
 atexit.register(_worker.close)
 
 
-def run(
-    model: bytes, inputs: Sequence[Any], resolver: str = "ref", invokes: int = 1
-) -> list[Any]:
+def run(model: bytes, inputs: Sequence[Any], resolver: str = "ref", invokes: int = 1) -> list[Any]:
     """Outputs of LiteRT after `invokes` invokes on the same inputs (resized to the inputs' shapes).
 
     Raises OracleError where LiteRT raises, OracleCrash where it dies.
     """
     if importlib.util.find_spec("ai_edge_litert") is None:
         pytest.skip("ai-edge-litert is not installed")
-    request = {"model": model, "inputs": list(inputs), "resolver": RESOLVERS[resolver], "invokes": invokes}
+    request = {
+        "model": model,
+        "inputs": list(inputs),
+        "resolver": RESOLVERS[resolver],
+        "invokes": invokes,
+    }
     result: list[Any] = _worker.ask(request)
     return result
 
 
 def evaluate(module: str, function: str, **arguments: Any) -> Any:
-    """`module.function(litert, **arguments)` called in LiteRT's process; arguments and result are pickled."""
+    """`module.function(litert, **arguments)` called in LiteRT's process; arguments and result
+    are pickled."""
     if importlib.util.find_spec("ai_edge_litert") is None:
         pytest.skip("ai-edge-litert is not installed")
     return _worker.ask({"module": module, "function": function, "arguments": arguments})

@@ -1,4 +1,5 @@
-"""The process in which LiteRT runs: reads pickled requests from stdin, writes pickled replies to stdout."""
+"""The process in which LiteRT runs: reads pickled requests from stdin, writes pickled replies to
+stdout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Real models and conformance cases that lie beside the project; tests that use them skip where they are not."""
+"""Real models and conformance cases that lie beside the project; tests that use them skip where
+they are not."""
 
 from __future__ import annotations
 

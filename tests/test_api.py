@@ -140,13 +140,25 @@ ONES = np.ones((2, 3), np.float32)
 
 def test_all_arguments_may_be_positional() -> None:
     it = Interpreter(
-        None, models.chain(), [], 1, OpResolverType.BUILTIN_REF, False, False, False, True, False, False
+        None,
+        models.chain(),
+        [],
+        1,
+        OpResolverType.BUILTIN_REF,
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
     )
     assert it.experimental_compress_quantization_zero_points
     np.testing.assert_array_equal(run(it, ONES), 12)
 
 
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda b: np.frombuffer(b, np.uint8)])
+@pytest.mark.parametrize(
+    "kind", [bytes, bytearray, memoryview, lambda b: np.frombuffer(b, np.uint8)]
+)
 def test_model_content_of_any_buffer_type(kind: Any) -> None:
     np.testing.assert_array_equal(run(Interpreter(model_content=kind(models.chain())), ONES), 12)
 
@@ -316,7 +328,9 @@ def test_plans_are_kept_by_shape() -> None:
     plans = []
     for rows in (2, 5, 2):
         it.resize_tensor_input(0, [rows, 3])
-        np.testing.assert_array_equal(run(it, np.ones((rows, 3), np.float32)), np.full((rows, 3), 12))
+        np.testing.assert_array_equal(
+            run(it, np.ones((rows, 3), np.float32)), np.full((rows, 3), 12)
+        )
         plans.append(it._plan)
     assert plans[0] is plans[2]
     assert plans[0] is not plans[1]

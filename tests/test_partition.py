@@ -13,14 +13,20 @@ from litegpu.schema.enums import TensorType
 
 
 def graph_of(sources: list[list[int]], variables: dict[int, int] | None = None) -> Graph:
-    """Node n reads the outputs of `sources[n]` and makes tensor n; tensor -2 from the end is the graph's input."""
+    """Node n reads the outputs of `sources[n]` and makes tensor n; tensor -2 from the end is the
+    graph's input."""
     count = len(sources)
     tensors = [Tensor(f"t{n}", (1,), TensorType.FLOAT32) for n in range(count)]
     tensors.append(Tensor("input", (1,), TensorType.FLOAT32))
     tensors.append(Tensor("state", (1,), TensorType.FLOAT32, is_variable=True))
     touching = variables or {}
     nodes = tuple(
-        Node("ADD", 1, (*inputs, *((count + 1,) if touching.get(n) else ()), *(() if inputs else (count,))), (n,))
+        Node(
+            "ADD",
+            1,
+            (*inputs, *((count + 1,) if touching.get(n) else ()), *(() if inputs else (count,))),
+            (n,),
+        )
         for n, inputs in enumerate(sources)
     )
     used = set(itertools.chain.from_iterable(sources))
@@ -32,7 +38,8 @@ def graph_of(sources: list[list[int]], variables: dict[int, int] | None = None) 
 def cases(draw: st.DrawFn, owners: int = 3) -> tuple[Graph, list[int], list[int]]:
     count = draw(st.integers(1, 14))
     sources = [
-        draw(st.lists(st.integers(0, n - 1), max_size=3, unique=True)) if n else [] for n in range(count)
+        draw(st.lists(st.integers(0, n - 1), max_size=3, unique=True)) if n else []
+        for n in range(count)
     ]
     taken = draw(st.lists(st.integers(0, owners), min_size=count, max_size=count))
     ordered = sorted(draw(st.sets(st.integers(0, count - 1), max_size=4)))
@@ -119,16 +126,15 @@ def test_the_number_of_partitions_is_minimal_for_one_delegate(
     edges = predecessors(graph, ordered)
     entries = []
     for n, sources in enumerate(edges):
-        best = max(
-            (entries[p] + (owners[n] == 1 and owners[p] == CPU) for p in sources), default=0
-        )
+        best = max((entries[p] + (owners[n] == 1 and owners[p] == CPU) for p in sources), default=0)
         entries.append(max(best, int(owners[n] == 1)))
     count = sum(p.owner == 1 for p in partition(graph, owners, ordered))
     assert count == max((e for n, e in enumerate(entries) if owners[n] == 1), default=0)
 
 
 def test_independent_branches_join() -> None:
-    """CPU -> delegate and a lone delegate node: one partition, though the lone node could run at once."""
+    """CPU -> delegate and a lone delegate node: one partition, though the lone node could run at
+    once."""
     graph = graph_of([[], [], [1]])
     assert [p.nodes for p in partition(graph, [1, 0, 1])] == [(1,), (0, 2)]
 
@@ -152,8 +158,11 @@ def test_state_keeps_program_order() -> None:
 
 
 def seconds(count: int) -> float:
-    """Time to partition `count` nodes, each reading three of the ten before it, every third on the CPU."""
-    sources = [sorted({n - 1 - (n * k) % 10 for k in (1, 3, 7)} & set(range(n))) for n in range(count)]
+    """Time to partition `count` nodes, each reading three of the ten before it, every third on
+    the CPU."""
+    sources = [
+        sorted({n - 1 - (n * k) % 10 for k in (1, 3, 7)} & set(range(n))) for n in range(count)
+    ]
     graph = graph_of(sources)
     owners = [(n * 7) % 3 for n in range(count)]
     start = time.perf_counter()

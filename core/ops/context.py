@@ -51,7 +51,8 @@ class OpContext:
     """One node within a frame. `i` and `j` are positions in the node's inputs and outputs.
 
     In `prepare`: options, dtypes, shapes, quantisation, and `value` of inputs known before invoke.
-    In `bind`, also `input`, `output` and `scratch`, whose arrays stay valid for the life of the step.
+    In `bind`, also `input`, `output` and `scratch`, whose arrays stay valid for the life of the
+    step.
     """
 
     def __init__(self, frame: Frame, node: Node, index: int) -> None:
@@ -66,7 +67,8 @@ class OpContext:
         return i < len(self.node.inputs) and self.node.inputs[i] != ABSENT
 
     def tensor(self, i: int) -> Tensor:
-        """The declaration of input `i`: name, dtype, quantisation. Its `shape` may be stale: use `shape(i)`."""
+        """The declaration of input `i`: name, dtype, quantisation. Its `shape` may be stale: use
+        `shape(i)`."""
         if not self.has(i):
             raise OpError(f"input {i} is required, but absent")
         return self.frame.graph.tensors[self.node.inputs[i]]
@@ -83,7 +85,8 @@ class OpContext:
         return self.output_tensor(j).dtype
 
     def shape(self, i: int = 0) -> Shape:
-        """The shape of input `i`; raises ValueUnknown while it depends on data (the runtime calls again)."""
+        """The shape of input `i`; raises ValueUnknown while it depends on data (the runtime calls
+        again)."""
         self.tensor(i)
         return self.frame.shape(self.node.inputs[i])
 
@@ -91,7 +94,8 @@ class OpContext:
         return len(self.shape(i))
 
     def value(self, i: int) -> Array:
-        """The values of input `i` where they decide shapes or are packed; raises ValueUnknown before invoke.
+        """The values of input `i` where they decide shapes or are packed; raises ValueUnknown
+        before invoke.
 
         The runtime prepares and binds the node anew when these values change.
         """
@@ -123,7 +127,8 @@ class OpContext:
         self.frame.publish(self.node.outputs[j], values)
 
     def scratch(self, shape: Shape, dtype: Any) -> Array:
-        """Memory that is the step's own while it runs, with any content, shared with the other nodes."""
+        """Memory that is the step's own while it runs, with any content, shared with the other
+        nodes."""
         return self.frame.scratch(shape, dtype)
 
     def subgraph(self, index: int) -> SubgraphCall:
@@ -131,7 +136,8 @@ class OpContext:
 
     @property
     def resources(self) -> dict[Any, Any]:
-        """What outlives an invoke and is shared by all graphs: variables and hashtables by their ids."""
+        """What outlives an invoke and is shared by all graphs: variables and hashtables by their
+        ids."""
         return self.frame.resources
 
     @property
@@ -148,7 +154,9 @@ class OpContext:
         dtype = self.dtype(i)
         if dtype not in allowed:
             names = ", ".join(d.name for d in allowed)
-            raise OpError(f"input {i} ({self.tensor(i).name!r}) is {dtype.name}; this op takes {names}")
+            raise OpError(
+                f"input {i} ({self.tensor(i).name!r}) is {dtype.name}; this op takes {names}"
+            )
         return dtype
 
     def numpy_dtype(self, i: int = 0) -> Any:

@@ -34,7 +34,10 @@ def _agree(branches: Sequence[Sequence[Shape | None]]) -> Shapes:
     counts = {len(shapes) for shapes in branches}
     if len(counts) != 1:
         raise OpError(f"branches have different numbers of outputs: {sorted(counts)}")
-    return [first if all(s == first for s in rest) else None for first, *rest in zip(*branches, strict=True)]
+    return [
+        first if all(s == first for s in rest) else None
+        for first, *rest in zip(*branches, strict=True)
+    ]
 
 
 class _Results:
@@ -74,7 +77,10 @@ def _branch_shapes(branches: Sequence[SubgraphCall], ctx: OpContext) -> Shapes:
 
 def _prepare_if(ctx: OpContext) -> Shapes:
     condition = ctx.shape(0)
-    ctx.require(np.prod(condition, dtype=int) == 1, f"the condition has shape {list(condition)}; one bool expected")
+    ctx.require(
+        np.prod(condition, dtype=int) == 1,
+        f"the condition has shape {list(condition)}; one bool expected",
+    )
     return _branch_shapes(_if_branches(ctx), ctx)
 
 
@@ -117,7 +123,8 @@ def _loop_shapes(ctx: OpContext) -> Shapes:
     after = _call(ctx, ctx.options.body_subgraph_index).output_shapes(shapes)
     ctx.require(
         len(after) == len(shapes) == len(ctx.node.outputs),
-        f"the loop carries {len(shapes)} values; its body has {len(after)}, the node {len(ctx.node.outputs)} outputs",
+        f"the loop carries {len(shapes)} values; its body has {len(after)}, the node "
+        f"{len(ctx.node.outputs)} outputs",
     )
     if list(after) == list(shapes):
         return list(shapes)

@@ -21,12 +21,13 @@ B = TypeVar("B", bound=Bind)
 class Op:
     """One operator.
 
-    `prepare(ctx)` checks the node and returns the shape of each output (their types are the file's); None for
-    an output whose shape only its step knows, which then calls `ctx.publish`.
-    `bind(ctx)` returns the step that `invoke` runs: all look-ups, packing and allocation are done in it.
-    `pure`: the outputs depend on the inputs alone, so that a node of constants is computed once.
-    `view`: the output is the input's elements in the same order, so that both may share memory.
-    `of_shapes`: the outputs depend on the shapes of the inputs alone, and are known as soon as these are.
+    `prepare(ctx)` checks the node and returns the shape of each output (their types are the
+    file's); None for an output whose shape only its step knows, which then calls `ctx.publish`.
+    `bind(ctx)` returns the step that `invoke` runs: all look-ups, packing and allocation are done
+    in it. `pure`: the outputs depend on the inputs alone, so that a node of constants is computed
+    once. `view`: the output is the input's elements in the same order, so that both may share
+    memory. `of_shapes`: the outputs depend on the shapes of the inputs alone, and are known as soon
+    as these are.
     """
 
     name: str
@@ -72,6 +73,7 @@ def op(
     view: bool = False,
     of_shapes: bool = False,
 ) -> Callable[[B], B]:
-    """Registers the decorated `bind` under each of `names`: schema names, or custom codes where `custom`."""
+    """Registers the decorated `bind` under each of `names`: schema names, or custom codes where
+    `custom`."""
     table = CUSTOM if custom else BUILTIN
     return register(table, names, prepare, versions, pure, view, of_shapes)

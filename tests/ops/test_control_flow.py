@@ -1,4 +1,5 @@
-"""Branches, loops and calls over subgraphs: static and data-dependent shapes, limits, hostile models."""
+"""Branches, loops and calls over subgraphs: static and data-dependent shapes, limits, hostile
+models."""
 
 from __future__ import annotations
 
@@ -49,16 +50,16 @@ def model(*graphs: Graph) -> bytes:
 def if_model(other: Graph) -> bytes:
     node = Node("IF", 1, (0, 1), (2,), o.IfOptions(then_subgraph_index=1, else_subgraph_index=2))
     tensors = (Tensor("c", (), BOOL), Tensor("x", (2,), F32), Tensor("y", (2,), F32))
-    return model(
-        main(node, *tensors, inputs=(0, 1)), binary("ADD", 1, o.AddOptions()), other
-    )
+    return model(main(node, *tensors, inputs=(0, 1)), binary("ADD", 1, o.AddOptions()), other)
 
 
 X = np.array([3, -4], np.float32)
 
 
 @pytest.mark.parametrize("condition", [True, False])
-@pytest.mark.parametrize("other", [binary("MUL", 2, o.MulOptions()), doubled_rows()], ids=["same", "grow"])
+@pytest.mark.parametrize(
+    "other", [binary("MUL", 2, o.MulOptions()), doubled_rows()], ids=["same", "grow"]
+)
 def test_if(condition: bool, other: Graph, device: str) -> None:
     content, inputs = if_model(other), [np.array(condition), X]
     got = run_model(content, inputs, device)
@@ -207,7 +208,9 @@ def test_call_of_the_wrong_number_of_inputs() -> None:
 
 
 def test_composite_runs_its_decomposition(device: str) -> None:
-    options = o2.StableHLOCompositeOptions(name="mine", decomposition_subgraph_index=1)
+    options = o2.StableHLOCompositeOptions(
+        name="mine", decomposition_subgraph_index=1, composite_attributes=np.zeros(1, np.uint8)
+    )
     node = Node("STABLEHLO_COMPOSITE", 1, (0,), (1,), options)
     graph = main(node, Tensor("x", (2,), F32), Tensor("y", (2,), F32), inputs=(0,))
     content = model(graph, binary("ADD", 5, o.AddOptions()))
@@ -216,8 +219,14 @@ def test_composite_runs_its_decomposition(device: str) -> None:
 
 
 def test_errors_name_the_inner_node() -> None:
-    tensors = (Tensor("x", (2,), F32), constant("i", np.array([9], np.int32), I32), Tensor("y", (1,), F32))
-    inner = Graph(tensors, (Node("GATHER", 1, (0, 1), (2,), o.GatherOptions()),), (0,), (2,), "inner")
+    tensors = (
+        Tensor("x", (2,), F32),
+        constant("i", np.array([9], np.int32), I32),
+        Tensor("y", (1,), F32),
+    )
+    inner = Graph(
+        tensors, (Node("GATHER", 1, (0, 1), (2,), o.GatherOptions()),), (0,), (2,), "inner"
+    )
     node = Node("IF", 1, (0, 1), (2,), o.IfOptions(then_subgraph_index=1, else_subgraph_index=1))
     outer = (Tensor("c", (), BOOL), Tensor("x", (2,), F32), Tensor("out", (1,), F32))
     it = Interpreter(model_content=model(main(node, *outer, inputs=(0, 1)), inner))
