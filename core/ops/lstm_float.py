@@ -14,9 +14,8 @@ import numpy as np
 from ..graph import Array
 from ..schema.enums import ActivationFunctionType
 from .context import OpContext
-from .fused import activate
-from .lstm_cell import PEEPHOLE, Cell
-from .recurrent import Product, logistic, product_with, row_product, vectors
+from .lstm_cell import OUTPUT, PEEPHOLE, Cell
+from .recurrent import Product, functions, product_with, row_product, vectors
 from .registry import Step
 
 NORM_EPSILON = np.float32(1e-8)
@@ -56,6 +55,7 @@ def bind_layer(
     """The step that runs the cell over `x` [time, batch, depth] into `y`, likewise."""
     slots, gates = cell.slots, cell.gates
     shape = (cell.batch, len(gates), cell.cells)
+    apply = functions(options.activation, ctx.dtype(slots.input_weights(OUTPUT)))
     from_input = bind_inputs(ctx, cell, options, x, aux)
     recurrent = bind_recurrent(ctx, cell, options)
     finish = bind_finish(ctx, cell)
@@ -78,17 +78,17 @@ def bind_layer(
             if peep is not None:
                 np.add(early, peep[:-1] * c[:, None], out=early)
             finish(slice(0, -1), g[:, :-1])
-            logistic(early)
-            activate(modulation, options.activation)
+            apply.logistic(early)
+            apply.activation(modulation)
             np.multiply(c, g[:, -3], out=c)
             np.add(c, modulation * (1 - g[:, -3] if coupled else g[:, 0]), out=c)
             clip(c, options.cell_clip)
             if peep is not None:
                 late[:, 0] += peep[-1] * c
             finish(slice(-1, None), late)
-            logistic(late)
+            apply.logistic(late)
             np.copyto(hidden, c)
-            activate(hidden, options.activation)
+            apply.activation(hidden)
             np.multiply(hidden, late[:, 0], out=hidden)
             project(hidden, h)
             y[t] = h

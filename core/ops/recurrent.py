@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..graph import Array
-from ..schema.enums import TensorType
+from ..schema.enums import ActivationFunctionType, TensorType
+from . import vector_math
 from .context import OpContext
+from .fused import activate
 from .hybrid import exact_matrix, hybrid_matrix, hybrid_product, quantize_rows, signed_bytes
 from .quantized import per_tensor
 
@@ -62,6 +65,23 @@ def logistic(y: Array) -> None:
     np.exp(y, out=y)
     y += 1
     np.reciprocal(y, out=y)
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """What a layer applies to its gates and states, in place."""
+
+    logistic: Callable[[Array], None]
+    activation: Callable[[Array], None]
+
+
+def functions(activation: ActivationFunctionType, weights: TensorType) -> Functions:
+    """Those of the reference to the last bit where weights are integers and states get rounded."""
+    if weights == TensorType.FLOAT32:
+        return Functions(logistic, lambda y: activate(y, activation))
+    if activation == ActivationFunctionType.TANH:
+        return Functions(vector_math.logistic, vector_math.tanh)
+    return Functions(vector_math.logistic, lambda y: activate(y, activation))
 
 
 def affine(

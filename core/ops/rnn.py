@@ -13,9 +13,8 @@ from ..schema.enums import TensorType
 from ..schema.options import BidirectionalSequenceRNNOptions, RNNOptions, SequenceRNNOptions
 from .checks import options_of, require_inputs, require_rank
 from .context import OpContext
-from .fused import activate
 from .lstm_cell import require
-from .recurrent import product_with, row_product, time_major
+from .recurrent import functions, product_with, row_product, time_major
 from .registry import Step, op
 
 WEIGHT_TYPES = (TensorType.FLOAT32, TensorType.INT8, TensorType.UINT8)
@@ -76,7 +75,7 @@ def bind_layer(
         sources.append((aux, product_with(ctx, [layer.aux], asymmetric)))
     recurrent = product_with(ctx, [first + 1], asymmetric)
     bias, h = ctx.value(first + 2), ctx.input(first + 3)
-    activation = options.fused_activation_function
+    apply = functions(options.fused_activation_function, ctx.dtype(first))
     times = range(len(x))[::-1] if reverse else range(len(x))
 
     def step() -> None:
@@ -85,7 +84,7 @@ def bind_layer(
             inputs = inputs + row_product(product, source)
         for t in times:
             np.add(inputs[t], recurrent(h), out=h)
-            activate(h, activation)
+            apply.activation(h)
             y[t] = h
 
     return step
