@@ -39,6 +39,7 @@ def unsigned(x: Array) -> Array:
     return x.view(f"u{x.dtype.itemsize}")
 
 
+@np.errstate(all="ignore")
 def pointwise(x: Array, y: Array, function: Unary) -> Step:
     """The step y = function(x); `function` takes int64 arrays and its results fit `y`."""
     if x.dtype.itemsize == 1 or (x.dtype.itemsize == 2 and x.size >= TABLE_FROM):
@@ -76,6 +77,7 @@ def pairwise(a: Array, b: Array, y: Array, function: Binary) -> Step:
     return step
 
 
+@np.errstate(all="ignore")
 def pairwise_by_table(a: Array, b: Array, y: Array, function: Binary) -> Step:
     """`pairwise` for bytes: one look-up among all 65,536 pairs per element."""
     rows, columns = every_value(a.dtype)[:, None], every_value(b.dtype)
@@ -131,13 +133,13 @@ def real_byte_function(function: Unary, source: Tensor, target: Tensor) -> Unary
         rounded = round_half_away(real * (np.float32(1) / np.float32(scale))) + np.float32(
             zero_point
         )
-        # What x86 converts to int32 without a value there becomes the smallest int32.
-        fits = (rounded >= -(2.0**31)) & (rounded < 2.0**31)
-        return np.clip(np.where(fits, rounded, low).astype(np.int64), low, high)
+        limited: Array = np.fmin(np.fmax(rounded, low), high).astype(np.int64)
+        return limited
 
     return stored
 
 
+@np.errstate(all="ignore")
 def int16_table(
     function: Unary, source: tuple[float, int], target: tuple[float, int], dtype: Any = np.float32
 ) -> Int64s:
