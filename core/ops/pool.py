@@ -92,11 +92,12 @@ def max_pool_2d(ctx: OpContext) -> Step:
     x, y = ctx.input(), ctx.output()
     heights, widths = axis_taps(ctx)
     rows = ctx.scratch(rows_shape(ctx), y.dtype)
+    activation = options_of(ctx, Pool2DOptions).fused_activation_function
     if ctx.dtype() in FLOATS:
         # The reference passes over NaN where a window holds a number.
         start: float = np.nan
         combine: Any = np.fmax
-        finish: Callable[[], Any] = partial(clamp, y, ctx.options.fused_activation_function)
+        finish: Callable[[], Any] = partial(clamp, y, activation)
     else:
         low, high = limits(ctx)
         start, combine = np.iinfo(y.dtype).min, np.maximum
@@ -111,60 +112,58 @@ def max_pool_2d(ctx: OpContext) -> Step:
     return step
 
 
-def float_sums(ctx: OpContext, squared: bool) -> tuple[Callable[[], None], Array]:
-    """(what writes the sums of all windows to the output, the size of each window)."""
-    x, y = ctx.input(), ctx.output()
+def sums(ctx: OpContext, acc: Array, squared: bool = False) -> tuple[Step, Array]:
+    """(what writes the sum of each window to float `acc`, the number of inputs in each)."""
+    x = ctx.input()
     heights, widths = axis_taps(ctx)
-    rows = ctx.scratch(rows_shape(ctx), y.dtype)
-    squares = ctx.scratch(x.shape, x.dtype) if squared else x
+    rows = ctx.scratch(rows_shape(ctx), acc.dtype)
+    wide = x if x.dtype == acc.dtype and not squared else ctx.scratch(x.shape, acc.dtype)
+    counts = window_counts(heights, widths, acc.shape[1], acc.shape[2]).astype(acc.dtype)
 
     def add() -> None:
-        rows.fill(0)
-        y.fill(0)
         if squared:
-            np.multiply(x, x, out=squares)
-        gather_windows(squares, rows, y, np.add, heights, widths)
+            np.multiply(x, x, out=wide)
+        elif wide is not x:
+            np.copyto(wide, x)
+        rows.fill(0)
+        acc.fill(0)
+        gather_windows(wide, rows, acc, np.add, heights, widths)
 
-    return add, window_counts(heights, widths, y.shape[1], y.shape[2])
+    return add, counts
 
 
 def average_of_floats(ctx: OpContext) -> Step:
     y = ctx.output()
-    add, counts = float_sums(ctx, squared=False)
-    sizes = counts.astype(y.dtype)
+    add, counts = sums(ctx, y)
+    activation = options_of(ctx, Pool2DOptions).fused_activation_function
 
     def step() -> None:
         add()
-        np.divide(y, sizes, out=y)
-        clamp(y, ctx.options.fused_activation_function)
+        np.divide(y, counts, out=y)
+        clamp(y, activation)
 
     return step
 
 
 def average_of_integers(ctx: OpContext) -> Step:
-    """Sums in int32, divided with halves away from zero."""
+    """Averages, halves away from zero: exact in floats, in double for larger windows."""
     x, y = ctx.input(), ctx.output()
-    heights, widths = axis_taps(ctx)
-    rows = ctx.scratch(rows_shape(ctx), np.int32)
-    total = ctx.scratch(y.shape, np.int32)
-    sizes = np.maximum(window_counts(heights, widths, y.shape[1], y.shape[2]), 1)
-    if sizes.size and (sizes == sizes.flat[0]).all():
-        sizes = sizes.flat[0]
-    halves = sizes // 2
-    negative = ctx.scratch(y.shape, np.bool_)
+    options = options_of(ctx, Pool2DOptions)
+    small = options.filter_height * options.filter_width < 1 << 14
+    work = np.float32 if x.dtype.itemsize == 1 and small else np.float64
+    acc, half = ctx.scratch(y.shape, work), ctx.scratch(y.shape, work)
+    add, counts = sums(ctx, acc)
+    almost_half = np.nextafter(work(0.5), work(0))
     low, high = limits(ctx)
 
     def step() -> None:
-        rows.fill(0)
-        total.fill(0)
-        gather_windows(x, rows, total, np.add, heights, widths)
-        np.less(total, 0, out=negative)
-        np.abs(total, out=total)
-        np.add(total, halves, out=total)
-        np.floor_divide(total, sizes, out=total)
-        np.negative(total, out=total, where=negative)
-        np.clip(total, low, high, out=total)
-        np.copyto(y, total, casting="unsafe")
+        add()
+        np.divide(acc, counts, out=acc)
+        np.copysign(almost_half, acc, out=half)
+        np.add(acc, half, out=acc)
+        np.trunc(acc, out=acc)
+        np.clip(acc, low, high, out=acc)
+        np.copyto(y, acc, casting="unsafe")
 
     return step
 
@@ -178,13 +177,13 @@ def average_pool_2d(ctx: OpContext) -> Step:
 def l2_pool_2d(ctx: OpContext) -> Step:
     """The root of the mean square of each window."""
     y = ctx.output()
-    add, counts = float_sums(ctx, squared=True)
-    sizes = counts.astype(y.dtype)
+    add, counts = sums(ctx, y, squared=True)
+    activation = options_of(ctx, Pool2DOptions).fused_activation_function
 
     def step() -> None:
         add()
-        np.divide(y, sizes, out=y)
+        np.divide(y, counts, out=y)
         np.sqrt(y, out=y)
-        clamp(y, ctx.options.fused_activation_function)
+        clamp(y, activation)
 
     return step

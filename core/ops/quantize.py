@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..errors import OpError
 from ..graph import Array, Blocks, Shape, Tensor
 from ..schema.enums import TensorType as T
 from .context import OpContext
+from .lookup import TILE, pointwise, tiles_of
 from .quantized import (
     ALMOST_HALF,
     multiply_by_quantized_multiplier,
@@ -30,6 +32,8 @@ TARGETS = {
 }
 SMALL_FLOATS = (T.FLOAT16, T.BFLOAT16, T.FLOAT8_E4M3FN, T.FLOAT8_E5M2)
 STORED = (T.INT2, T.INT4, T.UINT4, T.UINT8, T.INT8, T.INT16)
+
+SIGN_BIT = np.uint32(1 << 31)
 
 
 def parameters(tensor: Tensor, shape: Shape) -> tuple[Array, Array]:
@@ -76,46 +80,61 @@ def prepare_quantize(ctx: OpContext) -> list[Shape]:
 def quantize(ctx: OpContext) -> Step:
     if ctx.dtype() == T.FLOAT32:
         return quantize_floats(ctx)
-    x, y = ctx.input(), ctx.output()
-    if ctx.dtype() not in EIGHT_BITS:
-        return lambda: np.copyto(y, requantize(ctx, x), casting="unsafe")
-    every = np.arange(256, dtype=np.uint8)
-    table = requantize(ctx, every.view(x.dtype)).astype(y.dtype)
-    codes = x.view(np.uint8)
-
-    def look_up() -> None:
-        np.take(table, codes, out=y, mode="clip")
-
-    return look_up
+    return pointwise(ctx.input(), ctx.output(), requantizer(ctx))
 
 
 def quantize_floats(ctx: OpContext) -> Step:
-    """round(x / scale) + zero point, saturated; NaN gives the lowest stored value."""
+    """round(x / scale) + zero point, saturated; NaN gives the lowest stored value.
+
+    Beyond int32 the reference's cast is undefined: it may give either end for any sign.
+    """
     x, y = ctx.input(), ctx.output()
     scale, zero_point = parameters(ctx.output_tensor(), x.shape)
-    low, high = map(np.float32, INTEGER_RANGE[ctx.output_dtype()])
-    real, half = ctx.scratch(x.shape, np.float32), ctx.scratch(x.shape, np.float32)
+    if scale.ndim == 0:
+        x, y = x.reshape(-1), y.reshape(-1)
+    scales, zero_points = (np.broadcast_to(v, x.shape) for v in (scale, zero_point))
+    room = (min(TILE, x.size),)
+    memory = ctx.scratch(room, np.float32), ctx.scratch(room, np.float32)
+    # Whole arrays: NumPy takes extremes with a scalar at a third of the speed.
+    bounds = [np.full(room, bound, np.float32) for bound in INTEGER_RANGE[ctx.output_dtype()]]
+    tiles = []
+    for t in tiles_of(x.shape):
+        views = [m[: y[t].size].reshape(y[t].shape) for m in (*memory, *bounds)]
+        tiles.append((x[t], y[t], scales[t], zero_points[t], *views))
 
     def step() -> None:
-        np.divide(x, scale, out=real)
-        np.copysign(ALMOST_HALF, real, out=half)
-        np.add(real, half, out=real)
-        np.trunc(real, out=real)
-        np.add(real, zero_point, out=real)
-        np.fmax(real, low, out=real)
-        np.fmin(real, high, out=real)
-        np.copyto(y, real, casting="unsafe")
+        for source, target, by, shift, real, half, low, high in tiles:
+            np.divide(source, by, out=real)
+            copy_sign(ALMOST_HALF, real, half)
+            np.add(real, half, out=real)
+            np.trunc(real, out=real)
+            np.add(real, shift, out=real)
+            np.fmax(real, low, out=real)
+            np.minimum(real, high, out=real)
+            np.copyto(target, real, casting="unsafe")
 
     return step
 
 
-def requantize(ctx: OpContext, x: Array) -> Array:
-    """Stored values of the input as stored values of the output, int64."""
+def copy_sign(magnitude: np.float32, real: Array, out: Array) -> None:
+    """np.copysign of a positive scalar by its bits, which is twice as fast."""
+    bits = out.view(np.uint32)
+    np.bitwise_and(real.view(np.uint32), SIGN_BIT, out=bits)
+    np.bitwise_or(bits, magnitude.view(np.uint32), out=bits)
+
+
+def requantizer(ctx: OpContext) -> Callable[[Array], Array]:
+    """From stored values of the input to stored values of the output, both int64."""
     in_scale, in_zero = per_tensor(ctx.tensor(0))
     out_scale, out_zero = per_tensor(ctx.output_tensor())
     multiplier, shift = quantize_multiplier(in_scale / out_scale)
-    real = multiply_by_quantized_multiplier(x.astype(np.int64) - in_zero, multiplier, shift)
-    return np.clip(real + out_zero, *INTEGER_RANGE[ctx.output_dtype()])
+    limits = INTEGER_RANGE[ctx.output_dtype()]
+
+    def requantize(x: Array) -> Array:
+        real = multiply_by_quantized_multiplier(x - in_zero, multiplier, shift)
+        return np.clip(real + out_zero, *limits)
+
+    return requantize
 
 
 def prepare_dequantize(ctx: OpContext) -> list[Shape]:

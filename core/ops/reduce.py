@@ -17,6 +17,7 @@ from ..schema.options import ReducerOptions
 from . import reduce_quantized as quantized
 from .checks import options_of
 from .context import OpContext
+from .reduce_blocks import add_up, fold, middle
 from .registry import Step, op
 from .shapes import normalize_axes
 
@@ -115,7 +116,12 @@ def reduction(ctx: OpContext) -> Step:
         ufunc = kind.floats if ctx.dtype() in FLOATS else kind.integers
     kept, axes = y.reshape(kept_shape(ctx)), reduced_axes(ctx)
     if ufunc is np.add and ctx.dtype() == T.FLOAT32:
-        return partial(quantized.add_up, x, axes, kept)
+        return partial(add_up, x, axes, kept)
+    block = middle(x, axes)
+    if block is not None and block.shape[1] > 1:
+        outer, rows, inner = block.shape
+        memory = ctx.scratch((outer, rows // 2, inner), x.dtype)
+        return partial(fold, ufunc, block, kept.reshape(outer, 1, inner), memory)
     return partial(ufunc.reduce, x, axis=axes, dtype=y.dtype, out=kept, keepdims=True)
 
 
@@ -151,7 +157,7 @@ def mean(ctx: OpContext) -> Step:
     kept, count = y.reshape(shape), math.prod(x.shape[a] for a in axes)
 
     def floats() -> None:
-        quantized.add_up(x, axes, kept)
+        add_up(x, axes, kept)
         np.divide(y, y.dtype.type(count), out=y)
 
     def integers() -> None:

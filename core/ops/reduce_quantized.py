@@ -17,6 +17,7 @@ from .quantized import (
     quantize_multiplier,
     round_half_away,
 )
+from .reduce_blocks import add_up_integers
 from .registry import Step
 
 DTYPES = (T.UINT8, T.INT8, T.INT16)
@@ -27,30 +28,6 @@ def parameters(tensor: Tensor) -> tuple[float, int]:
     if tensor.quant is None or tensor.quant.scale.size != 1:
         return 0.0, 0
     return per_tensor(tensor)
-
-
-def middle(x: Array, axes: tuple[int, ...]) -> Array | None:
-    """`x` as [outer, reduced, inner] where the reduced axes are neighbours, else None."""
-    if not axes or axes[-1] - axes[0] != len(axes) - 1:
-        return None
-    sizes = x.shape[: axes[0]], x.shape[axes[0] : axes[-1] + 1], x.shape[axes[-1] + 1 :]
-    return x.reshape([math.prod(s) for s in sizes])
-
-
-def add_up(x: Array, axes: tuple[int, ...], out: Array) -> None:
-    """Writes the sums of float `x` over `axes` to `out`, which keeps the axes as 1."""
-    block = middle(x, axes)
-    if block is None or block.shape[2] < 2:
-        np.add.reduce(x, axis=axes, out=out, keepdims=True)
-        return
-    # A row of ones times the block is the sum, at the speed of BLAS.
-    ones = np.ones((1, block.shape[1]), x.dtype)
-    np.matmul(ones, block, out=out.reshape(block.shape[0], 1, block.shape[2]))
-
-
-def add_up_integers(x: Array, axes: tuple[int, ...]) -> Array:
-    """The sums of integer `x` over `axes`, kept as 1, in int32 that wraps."""
-    return np.asarray(np.add.reduce(x, axis=axes, dtype=np.int32, keepdims=True))
 
 
 def mean(ctx: OpContext, axes: tuple[int, ...], shape: Shape) -> Step:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,9 @@ COPIED = (
     T.UINT8,
     T.BOOL,
 )
+TILE = 1 << 16
+"""About how many outputs are computed at a time, so that they stay in the cache."""
+
 ONE = 1 << 10
 """The unit of the integer kernels' coordinates and weights."""
 
@@ -138,43 +142,59 @@ ARITHMETIC = {
 }
 
 
+def row_tiles(shape: Shape) -> Iterator[tuple[int, slice]]:
+    """(image, rows) that cut an output of `shape` into pieces of about TILE elements."""
+    batch, height, width, channels = shape
+    rows = max(1, TILE // max(1, width * channels))
+    yield from product(range(batch), (slice(i, i + rows) for i in range(0, height, rows)))
+
+
 @op("RESIZE_BILINEAR", prepare=prepare_bilinear, versions=(1, 4))
 def resize_bilinear(ctx: OpContext) -> Step:
-    """Blends rows first, then columns."""
+    """Blends rows first, then columns, some rows at a time."""
     x, y = ctx.input(), ctx.output()
     if y.size == 0:
         return lambda: None
     kind = ARITHMETIC[ctx.dtype()]
     options = options_of(ctx, ResizeBilinearOptions)
-    batch, height, width, channels = x.shape
+    _, height, width, channels = x.shape
     down = kind.blend(height, y.shape[1], options)
     along = kind.blend(width, y.shape[2], options)
-    down_weights = [
-        w.astype(kind.work)[:, None, None] for w in (down.lower_weight, down.upper_weight)
-    ]
-    along_weights = [w.astype(kind.work)[:, None] for w in (along.lower_weight, along.upper_weight)]
-    rows_shape = (batch, y.shape[1], width, channels)
-    taken = ctx.scratch(rows_shape, x.dtype)
-    rows = [ctx.scratch(rows_shape, kind.work) for _ in range(2)]
-    term = ctx.scratch(y.shape, kind.work)
-    acc = y if y.dtype == kind.work else ctx.scratch(y.shape, kind.work)
+    weights = [w.astype(kind.work)[:, None] for w in (along.lower_weight, along.upper_weight)]
+    tile = max(1, min(y.shape[1], TILE // (y.shape[2] * channels)))
+    taken = ctx.scratch((tile, width, channels), x.dtype)
+    rows = [ctx.scratch((tile, width, channels), kind.work) for _ in range(2)]
+    blended = [ctx.scratch((tile, *y.shape[2:]), kind.work) for _ in range(2)]
     layers = rows if kind.split else rows[:1]
 
-    def step() -> None:
-        for row, index, weight in zip(rows, (down.lower, down.upper), down_weights, strict=True):
-            np.take(x, index, axis=1, out=taken, mode="clip")
-            np.multiply(taken, weight, out=row, dtype=kind.work)
+    def blend_rows(image: Array, part: slice, count: int) -> None:
+        for row, index, weight in zip(
+            rows, (down.lower, down.upper), (down.lower_weight, down.upper_weight), strict=True
+        ):
+            np.take(image, index[part], axis=0, out=taken[:count], mode="clip")
+            by = weight[part].astype(kind.work)[:, None, None]
+            np.multiply(taken[:count], by, out=row[:count], dtype=kind.work)
         if not kind.split:
-            np.add(rows[0], rows[1], out=rows[0])
+            np.add(rows[0][:count], rows[1][:count], out=rows[0][:count])
+
+    def blend_columns(acc: Array, term: Array, count: int) -> None:
         target = acc
-        for index, weight in zip((along.lower, along.upper), along_weights, strict=True):
+        for index, weight in zip((along.lower, along.upper), weights, strict=True):
             for layer in layers:
-                np.take(layer, index, axis=2, out=target, mode="clip")
+                np.take(layer[:count], index, axis=1, out=target, mode="clip")
                 np.multiply(target, weight, out=target)
                 if target is term:
                     np.add(acc, term, out=acc)
                 target = term
-        kind.store(acc, y)
+
+    def step() -> None:
+        for batch, part in row_tiles(y.shape):
+            target = y[batch, part]
+            count = len(target)
+            acc = target if y.dtype == kind.work else blended[0][:count]
+            blend_rows(x[batch], part, count)
+            blend_columns(acc, blended[1][:count], count)
+            kind.store(acc, target)
 
     return step
 
