@@ -30,9 +30,11 @@ def stream(ctx: OpContext) -> Philox:
     if found is None:
         options = options_of(ctx, RandomOptions)
         seeds = options.seed, options.seed2
+        # The reference keeps the low 32 bits of each, with their sign.
+        first, second = ((seed + 2**31) % 2**32 - 2**31 for seed in seeds)
         if seeds == (0, 0):
-            seeds = secrets.randbits(64), secrets.randbits(64)
-        found = ctx.resources[key] = Philox(*seeds)
+            first, second = secrets.randbits(64), secrets.randbits(64)
+        found = ctx.resources[key] = Philox(first, second)
     return found
 
 

@@ -172,5 +172,5 @@ def test_blockwise_table(dtype: TensorType, size: int) -> None:
 
 @pytest.mark.parametrize("size", [0, -16, 24, 128])
 def test_blocks_that_do_not_fit(size: int) -> None:
-    with pytest.raises((RuntimeError, ValueError), match="blocks of|block_size"):
+    with pytest.raises((RuntimeError, ValueError), match=r"blocks of|block_size"):
         run_model(blockwise_model(TensorType.INT4, size), [IDS])
