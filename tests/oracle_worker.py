@@ -11,6 +11,7 @@ import sys
 import warnings
 from typing import Any
 
+import ml_dtypes  # noqa: F401  LiteRT returns bfloat16 only where NumPy knows the type.
 import numpy as np
 from ai_edge_litert import interpreter as litert
 
