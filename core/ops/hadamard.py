@@ -53,7 +53,7 @@ def transform(blocks: Array) -> None:
     count, size = blocks.shape
     half = 1
     while half < size:
-        pairs = blocks.reshape(count, -1, 2, half)
+        pairs = blocks.reshape(count, size // (2 * half), 2, half)
         first = pairs[:, :, 0].copy()
         pairs[:, :, 0] += pairs[:, :, 1]
         np.subtract(first, pairs[:, :, 1], out=pairs[:, :, 1])

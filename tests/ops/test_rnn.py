@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from litegpu.schema.enums import ActivationFunctionType as Activation
 from litegpu.schema.options import BidirectionalSequenceRNNOptions, RNNOptions, SequenceRNNOptions
 

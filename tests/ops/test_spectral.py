@@ -6,7 +6,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-
 from litegpu.graph import Array
 from litegpu.schema.options import Rfft2dOptions
 

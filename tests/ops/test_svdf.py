@@ -7,7 +7,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-
 from litegpu.schema.enums import ActivationFunctionType as Activation
 from litegpu.schema.options import SVDFOptions
 
