@@ -36,7 +36,17 @@ class Selection(NamedTuple):
 def ordered_corners(boxes: Floats) -> Floats:
     """Boxes [n, 4] of any two opposite corners as (y low, x low, y high, x high)."""
     first, second = boxes[:, :2], boxes[:, 2:]
-    return np.concatenate([np.fmin(first, second), np.fmax(first, second)], axis=1)
+    return np.concatenate([lesser(first, second), greater(first, second)], axis=1)
+
+
+def lesser(a: Floats, b: Floats) -> Floats:
+    """The smaller of each pair; `a` where one is NaN, as std::min has it."""
+    return np.where(b < a, b, a)
+
+
+def greater(a: Floats, b: Floats) -> Floats:
+    """The larger of each pair; `a` where one is NaN, as std::max has it."""
+    return np.where(a < b, b, a)
 
 
 def areas(boxes: Floats) -> Floats:
@@ -47,7 +57,7 @@ def areas(boxes: Floats) -> Floats:
 def overlaps(boxes: Floats, others: Array, box: int, area: Floats) -> Floats:
     """Intersection over union of `box` with each of `others`; 0 where one has no area."""
     mine, theirs = boxes[box], boxes[others]
-    low, high = np.maximum(mine[:2], theirs[:, :2]), np.minimum(mine[2:], theirs[:, 2:])
+    low, high = greater(mine[:2], theirs[:, :2]), lesser(mine[2:], theirs[:, 2:])
     sides = np.maximum(high - low, np.float32(0))
     both = sides[:, 0] * sides[:, 1]
     ratio: Floats = both / (area[box] + area[others] - both)
