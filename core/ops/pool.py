@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import FLOATS, INTEGER_RANGE
+from ..dtypes import FLOATS
 from ..graph import Array, Shape
 from ..schema.enums import ActivationFunctionType
 from ..schema.enums import TensorType as T
@@ -37,14 +37,13 @@ def prepare(ctx: OpContext, *, dtypes: tuple[T, ...]) -> list[Shape]:
 def axis_taps(ctx: OpContext) -> tuple[list[Tap], list[Tap]]:
     """The taps along height and along width."""
     o = options_of(ctx, Pool2DOptions)
-    sizes = ((1, o.filter_height, o.stride_h), (2, o.filter_width, o.stride_w))
+    _, height, width, _ = ctx.shape()
 
-    def along(axis: int, filter_size: int, stride: int) -> list[Tap]:
-        in_size = ctx.shape()[axis]
+    def along(in_size: int, filter_size: int, stride: int) -> list[Tap]:
         out_size, before, _ = window(in_size, filter_size, stride, 1, o.padding)
         return taps(in_size, out_size, filter_size, stride, 1, before)
 
-    return along(*sizes[0]), along(*sizes[1])
+    return along(height, o.filter_height, o.stride_h), along(width, o.filter_width, o.stride_w)
 
 
 def gather_windows(
@@ -63,10 +62,10 @@ def gather_windows(
 
 
 def window_counts(heights: list[Tap], widths: list[Tap], out_height: int, out_width: int) -> Array:
-    """How many inputs each window holds, as [out height, out width, 1], int32."""
+    """How many inputs each window holds, as [out height, out width, 1]."""
 
     def along(reaching: list[Tap], size: int) -> Array:
-        counts = np.zeros(size, np.int32)
+        counts = np.zeros(size, np.int64)
         for tap in reaching:
             counts[tap.outputs] += 1
         return counts
@@ -74,12 +73,13 @@ def window_counts(heights: list[Tap], widths: list[Tap], out_height: int, out_wi
     return np.outer(along(heights, out_height), along(widths, out_width))[..., None]
 
 
-def limits(ctx: OpContext) -> tuple[int, int]:
-    """The smallest and largest stored output of a quantised pool."""
+def limiter(ctx: OpContext, results: Array) -> Callable[[], object]:
+    """What applies the fused activation to `results`, whatever type they are held in."""
     activation = options_of(ctx, Pool2DOptions).fused_activation_function
-    if activation == ActivationFunctionType.NONE:
-        return INTEGER_RANGE[ctx.output_dtype()]
-    return activation_range(activation, ctx.output_tensor())
+    if ctx.dtype() in FLOATS or activation == ActivationFunctionType.NONE:
+        return partial(clamp, results, activation)
+    low, high = activation_range(activation, ctx.output_tensor())
+    return partial(np.clip, results, low, high, out=results)
 
 
 def rows_shape(ctx: OpContext) -> Shape:
@@ -92,16 +92,11 @@ def max_pool_2d(ctx: OpContext) -> Step:
     x, y = ctx.input(), ctx.output()
     heights, widths = axis_taps(ctx)
     rows = ctx.scratch(rows_shape(ctx), y.dtype)
-    activation = options_of(ctx, Pool2DOptions).fused_activation_function
-    if ctx.dtype() in FLOATS:
-        # The reference passes over NaN where a window holds a number.
-        start: float = np.nan
-        combine: Any = np.fmax
-        finish: Callable[[], Any] = partial(clamp, y, activation)
-    else:
-        low, high = limits(ctx)
-        start, combine = np.iinfo(y.dtype).min, np.maximum
-        finish = partial(np.clip, y, low, high, out=y)
+    finish = limiter(ctx, y)
+    # The reference passes over NaN where a window holds a number.
+    is_float = ctx.dtype() in FLOATS
+    start = np.nan if is_float else np.iinfo(y.dtype).min
+    combine = np.fmax if is_float else np.maximum
 
     def step() -> None:
         rows.fill(start)
@@ -135,12 +130,12 @@ def sums(ctx: OpContext, acc: Array, squared: bool = False) -> tuple[Step, Array
 def average_of_floats(ctx: OpContext) -> Step:
     y = ctx.output()
     add, counts = sums(ctx, y)
-    activation = options_of(ctx, Pool2DOptions).fused_activation_function
+    finish = limiter(ctx, y)
 
     def step() -> None:
         add()
         np.divide(y, counts, out=y)
-        clamp(y, activation)
+        finish()
 
     return step
 
@@ -154,7 +149,7 @@ def average_of_integers(ctx: OpContext) -> Step:
     acc, half = ctx.scratch(y.shape, work), ctx.scratch(y.shape, work)
     add, counts = sums(ctx, acc)
     almost_half = np.nextafter(work(0.5), work(0))
-    low, high = limits(ctx)
+    finish = limiter(ctx, acc)
 
     def step() -> None:
         add()
@@ -162,7 +157,7 @@ def average_of_integers(ctx: OpContext) -> Step:
         np.copysign(almost_half, acc, out=half)
         np.add(acc, half, out=acc)
         np.trunc(acc, out=acc)
-        np.clip(acc, low, high, out=acc)
+        finish()
         np.copyto(y, acc, casting="unsafe")
 
     return step
@@ -178,12 +173,12 @@ def l2_pool_2d(ctx: OpContext) -> Step:
     """The root of the mean square of each window."""
     y = ctx.output()
     add, counts = sums(ctx, y, squared=True)
-    activation = options_of(ctx, Pool2DOptions).fused_activation_function
+    finish = limiter(ctx, y)
 
     def step() -> None:
         add()
         np.divide(y, counts, out=y)
         np.sqrt(y, out=y)
-        clamp(y, activation)
+        finish()
 
     return step

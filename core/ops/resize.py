@@ -29,21 +29,14 @@ COPIED = (
     T.UINT8,
     T.BOOL,
 )
+Positions = tuple[tuple[Array, Array], tuple[Array, Array]]
+"""For each output of an axis: (index, weight) of its lower and of its upper neighbour."""
+
 TILE = 1 << 16
 """About how many outputs are computed at a time, so that they stay in the cache."""
 
 ONE = 1 << 10
 """The unit of the integer kernels' coordinates and weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blend:
-    """Along one axis: the two inputs of each output, and their weights."""
-
-    lower: Array
-    upper: Array
-    lower_weight: Array
-    upper_weight: Array
 
 
 def new_size(ctx: OpContext, least: int) -> Shape:
@@ -74,7 +67,7 @@ def prepare_bilinear(ctx: OpContext) -> list[Shape]:
     return [new_size(ctx, 1)]
 
 
-def blend_floats(in_size: int, out_size: int, options: ResizeBilinearOptions) -> Blend:
+def floats(in_size: int, out_size: int, options: ResizeBilinearOptions) -> Positions:
     """Where the outputs of one axis lie between the inputs, in the reference's float32 steps."""
     scale = np.float32(in_size) / np.float32(out_size)
     if options.align_corners and out_size > 1:
@@ -87,10 +80,10 @@ def blend_floats(in_size: int, out_size: int, options: ResizeBilinearOptions) ->
     lower = np.clip(np.floor(at).astype(np.int64), 0, in_size - 1)
     upper = np.clip(np.ceil(at).astype(np.int64), 0, in_size - 1)
     weight = at - lower.astype(np.float32)
-    return Blend(lower, upper, np.float32(1) - weight, weight)
+    return (lower, np.float32(1) - weight), (upper, weight)
 
 
-def blend_integers(in_size: int, out_size: int, options: ResizeBilinearOptions) -> Blend:
+def units(in_size: int, out_size: int, options: ResizeBilinearOptions) -> Positions:
     """The same in units of 1 / 1024."""
     scale = (ONE * in_size + out_size // 2) // out_size
     if options.align_corners and out_size > 1:
@@ -101,7 +94,7 @@ def blend_integers(in_size: int, out_size: int, options: ResizeBilinearOptions) 
     lower = np.clip(at // ONE, 0, in_size - 1)
     upper = np.clip((at + ONE - 1) // ONE, 0, in_size - 1)
     weight = at - ONE * lower
-    return Blend(lower, upper, ONE - weight, weight)
+    return (lower, ONE - weight), (upper, weight)
 
 
 def store_halves_up(acc: Array, y: Array) -> None:
@@ -129,16 +122,25 @@ class Arithmetic:
     """
 
     work: Any
-    blend: Callable[[int, int, ResizeBilinearOptions], Blend]
+    positions: Callable[[int, int, ResizeBilinearOptions], Positions]
     split: bool
     store: Callable[[Array, Array], None]
 
+    def along(
+        self, in_size: int, out_size: int, options: ResizeBilinearOptions, trailing: int
+    ) -> Positions:
+        """The positions with weights that broadcast against `trailing` further axes."""
+        pairs = self.positions(in_size, out_size, options)
+        shape = (-1, *(1,) * trailing)
+        first, second = ((i, w.astype(self.work).reshape(shape)) for i, w in pairs)
+        return first, second
+
 
 ARITHMETIC = {
-    T.FLOAT32: Arithmetic(np.float32, blend_floats, False, lambda acc, y: None),
-    T.UINT8: Arithmetic(np.float32, blend_floats, True, store_halves_up),
-    T.INT8: Arithmetic(np.int32, blend_integers, False, store_units),
-    T.INT16: Arithmetic(np.int64, blend_integers, False, store_units),
+    T.FLOAT32: Arithmetic(np.float32, floats, False, lambda acc, y: None),
+    T.UINT8: Arithmetic(np.float32, floats, True, store_halves_up),
+    T.INT8: Arithmetic(np.int32, units, False, store_units),
+    T.INT16: Arithmetic(np.int64, units, False, store_units),
 }
 
 
@@ -158,30 +160,28 @@ def resize_bilinear(ctx: OpContext) -> Step:
     kind = ARITHMETIC[ctx.dtype()]
     options = options_of(ctx, ResizeBilinearOptions)
     _, height, width, channels = x.shape
-    down = kind.blend(height, y.shape[1], options)
-    along = kind.blend(width, y.shape[2], options)
-    weights = [w.astype(kind.work)[:, None] for w in (along.lower_weight, along.upper_weight)]
+    down = kind.along(height, y.shape[1], options, trailing=2)
+    across = kind.along(width, y.shape[2], options, trailing=1)
     tile = max(1, min(y.shape[1], TILE // (y.shape[2] * channels)))
     taken = ctx.scratch((tile, width, channels), x.dtype)
     rows = [ctx.scratch((tile, width, channels), kind.work) for _ in range(2)]
     blended = [ctx.scratch((tile, *y.shape[2:]), kind.work) for _ in range(2)]
-    layers = rows if kind.split else rows[:1]
 
-    def blend_rows(image: Array, part: slice, count: int) -> None:
-        for row, index, weight in zip(
-            rows, (down.lower, down.upper), (down.lower_weight, down.upper_weight), strict=True
-        ):
+    def blend_rows(image: Array, part: slice, count: int) -> list[Array]:
+        layers = [row[:count] for row in rows]
+        for layer, (index, weight) in zip(layers, down, strict=True):
             np.take(image, index[part], axis=0, out=taken[:count], mode="clip")
-            by = weight[part].astype(kind.work)[:, None, None]
-            np.multiply(taken[:count], by, out=row[:count], dtype=kind.work)
-        if not kind.split:
-            np.add(rows[0][:count], rows[1][:count], out=rows[0][:count])
+            np.multiply(taken[:count], weight[part], out=layer, dtype=kind.work)
+        if kind.split:
+            return layers
+        np.add(layers[0], layers[1], out=layers[0])
+        return layers[:1]
 
-    def blend_columns(acc: Array, term: Array, count: int) -> None:
+    def blend_columns(layers: list[Array], acc: Array, term: Array) -> None:
         target = acc
-        for index, weight in zip((along.lower, along.upper), weights, strict=True):
+        for index, weight in across:
             for layer in layers:
-                np.take(layer[:count], index, axis=1, out=target, mode="clip")
+                np.take(layer, index, axis=1, out=target, mode="clip")
                 np.multiply(target, weight, out=target)
                 if target is term:
                     np.add(acc, term, out=acc)
@@ -192,8 +192,7 @@ def resize_bilinear(ctx: OpContext) -> Step:
             target = y[batch, part]
             count = len(target)
             acc = target if y.dtype == kind.work else blended[0][:count]
-            blend_rows(x[batch], part, count)
-            blend_columns(acc, blended[1][:count], count)
+            blend_columns(blend_rows(x[batch], part, count), acc, blended[1][:count])
             kind.store(acc, target)
 
     return step
