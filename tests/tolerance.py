@@ -28,6 +28,9 @@ WHOLE_MODEL = 1e-4
 WHOLE_MODEL_ON_DELEGATE = 5e-4
 """The same, on a GPU delegate against the CPU."""
 
+FIXED_POINT = {16: 4e-4, 32: 3e-7, "inverse square root": 2e-6}
+"""Fixed-point functions against the real ones: of 1, by bits; the inverse square root of itself."""
+
 
 def assert_close(got: Any, expected: Any, what: str = "") -> None:
     """Shape and dtype first, then the values, within the tolerance of one operator."""

@@ -58,10 +58,10 @@ def quantize_rows(
         bottom = np.float32(-128)
     else:
         bound = np.maximum(np.abs(low), np.abs(high))
-        empty = bound == 0
-        scales = np.where(empty, np.float32(1), bound / np.float32(127))
+        scales = np.where(bound == 0, np.float32(1), bound / np.float32(127))
         zero_points = np.zeros(len(x), np.int32)
-        q = _rounded(x * np.where(empty, np.float32(0), np.float32(127) / bound)[:, None])
+        inverse = np.divide(127, bound, out=np.zeros_like(bound), where=bound != 0)
+        q = _rounded(x * inverse[:, None])
         bottom = np.float32(-127)
     np.fmax(q, bottom, out=q)
     np.fmin(q, np.float32(127), out=q)
