@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -13,20 +14,19 @@ from ..schema.options import GeluOptions, LeakyReluOptions
 from . import activation_quantized as quantized
 from .checks import require_inputs
 from .context import OpContext
-from .erf import erfc
+from .erf import erfc_of_size
 from .lookup import Binary, pairwise
 from .registry import Step, op
 from .shapes import broadcast_shape, debug_string
 from .unary import REALS, Function, Into, register
 
 
-def limited(low: float, high: float | None) -> Into:
+def limited(low: float, high: float) -> Into:
     """min(max(x, low), high); NaN stays NaN."""
 
     def clip(x: Array, out: Array) -> None:
-        np.maximum(x, out.dtype.type(low), out=out)
-        if high is not None:
-            np.minimum(out, out.dtype.type(high), out=out)
+        number = out.dtype.type
+        np.clip(x, number(low), number(high), out=out)
 
     return clip
 
@@ -81,9 +81,13 @@ def gelu_by_erfc(x: Array, out: Array) -> None:
     """x / 2 * erfc(-x / sqrt(2))."""
     wide = at_least_single(x)
     number: Any = wide.dtype.type
-    tail = erfc(wide * number(-(0.5**0.5)))
-    tail *= wide
-    np.multiply(tail, number(0.5), out=out, casting="unsafe")
+    # The tail is 0 long before 1e4, which keeps 0 * Inf away.
+    size = np.minimum(np.abs(wide), number(1e4))
+    tail = erfc_of_size(size * number(0.5**0.5))
+    tail *= size
+    tail *= number(0.5)
+    # One form for both signs: erfc(-z) = 2 - erfc(z).
+    np.subtract(np.maximum(wide, number(0)), tail, out=out, casting="unsafe")
 
 
 def gelu_by_tanh(x: Array, out: Array) -> None:
@@ -105,16 +109,14 @@ BYTES = (T.INT8, T.UINT8)
 SMALL = (*BYTES, T.INT16)
 
 
-def rectifier(
-    low: float, high: float | None, types: tuple[T, ...], versions: tuple[int, int]
-) -> Function:
+def rectifier(low: float, high: float, types: tuple[T, ...], versions: tuple[int, int]) -> Function:
     """The row of an operator that limits its input to [low, high]."""
     stored = dict.fromkeys(types, partial(quantized.rectifier, low=low, high=high))
     return Function(limited(low, high), REALS, versions, stored)
 
 
 TABLE = {
-    "RELU": rectifier(0, None, SMALL, (1, 3)),
+    "RELU": rectifier(0, math.inf, SMALL, (1, 3)),
     "RELU6": rectifier(0, 6, SMALL, (1, 3)),
     "RELU_N1_TO_1": rectifier(-1, 1, BYTES, (1, 1)),
     "RELU_0_TO_1": rectifier(0, 1, BYTES, (1, 1)),
@@ -160,9 +162,12 @@ def prelu(ctx: OpContext) -> Step:
     if function is not None:
         return pairwise(x, alpha, y, function)
     zero: Any = y.dtype.type(0)
+    positive = ctx.scratch(y.shape, y.dtype)
 
     def step() -> None:
-        np.multiply(x, alpha, out=y)
-        np.copyto(y, x, where=x >= zero)
+        np.minimum(x, zero, out=y)
+        np.multiply(y, alpha, out=y)
+        np.maximum(x, zero, out=positive)
+        np.add(y, positive, out=y)
 
     return step

@@ -36,7 +36,7 @@ def ratio(*scales: float) -> float:
     return float(product / np.float32(scales[-1]))
 
 
-def rectifier(ctx: OpContext, *, low: float, high: float | None) -> Unary:
+def rectifier(ctx: OpContext, *, low: float, high: float) -> Unary:
     source, target = ctx.tensor(0), ctx.output_tensor()
     require_centered(source, target)
     (scale_x, zero_x), (scale_y, zero_y) = per_tensor(source), per_tensor(target)
@@ -46,7 +46,7 @@ def rectifier(ctx: OpContext, *, low: float, high: float | None) -> Unary:
         return int(quantize(np.asarray(real), scale_y, zero_y, T.INT32))
 
     smallest = max(smallest, stored_limit(low))
-    largest = largest if high is None else min(largest, stored_limit(high))
+    largest = largest if high == math.inf else min(largest, stored_limit(high))
     rescale = rescaling(ratio(scale_x, scale_y))
 
     def stored(x: Array) -> Array:

@@ -24,25 +24,21 @@ COEFFICIENTS = (
 )
 
 
-def erfc(x: Array) -> Array:
-    """1 - erf(x) in the precision of x, about 1e-6 relative: t * exp(P(t) - x^2) for x >= 0."""
+def erfc_of_size(x: Array) -> Array:
+    """1 - erf(x) of floats x >= 0, in their precision, to about 1e-6: t * exp(P(t) - x^2)."""
     number: Any = x.dtype.type
-    size: Array = np.abs(x)
-    t = size * number(0.5)
+    t: Array = x * number(0.5)
     t += number(1)
     np.divide(number(1), t, out=t)
-    fit = t * number(COEFFICIENTS[0])
+    fit: Array = t * number(COEFFICIENTS[0])
     for coefficient in COEFFICIENTS[1:-1]:
         fit += number(coefficient)
         fit *= t
     fit += number(COEFFICIENTS[-1])
-    np.square(size, out=size)
-    fit -= size
+    fit -= np.square(x)
     np.exp(fit, out=fit)
     fit *= t
-    np.subtract(number(2), fit, out=fit, where=x < 0)
-    result: Array = fit
-    return result
+    return fit
 
 
 def exact_erfc(x: Array) -> Array:

@@ -32,10 +32,11 @@ def clamp(y: Array, activation: ActivationFunctionType) -> None:
     if bounds is None:
         return
     low, high = bounds
-    if high == math.inf:
-        np.maximum(y, y.dtype.type(low), out=y)
+    number = y.dtype.type
+    if high == math.inf and y.dtype.kind != "f":
+        np.maximum(y, number(low), out=y)
     else:
-        np.clip(y, y.dtype.type(low), y.dtype.type(high), out=y)
+        np.clip(y, number(low), number(high), out=y)
 
 
 def activate(y: Array, activation: ActivationFunctionType) -> None:

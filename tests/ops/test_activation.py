@@ -200,6 +200,8 @@ CASES = [
         Case("NaN and Inf", op, [given(np.float32(a))], [out(np.float32)], expected=[np.float32(b)])
         for op, (a, b) in SPECIAL.items()
     ),
+    Case("NaN and Inf", "GELU", [given(np.float32([NAN, INF, 50, -50]))], [out(np.float32)],
+         GeluOptions(), expected=[np.float32([NAN, INF, 50, 0])]),
     failing("int32", "RELU", np.int32([1]), "this op takes", out(np.int32)),
     failing("int16", "RELU_N1_TO_1", np.int16([1]), "op takes", out(np.int16, scale=1), scale=1),
     failing("no scales", "RELU", Q, "quantised per tensor", out(np.int8)),
