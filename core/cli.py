@@ -1,0 +1,141 @@
+"""The command line: `litegpu run`, `litegpu inspect`, `litegpu ops`."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import __version__
+from .cli_inspect import inspect_model
+from .cli_ops import list_ops
+from .cli_run import RunOptions, run_model
+from .pictures import Pixels
+
+app = typer.Typer(
+    name="litegpu",
+    help="Runs and examines TensorFlow Lite models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite file.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"litegpu {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Runs and examines TensorFlow Lite models."""
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """Turns a failing model or input into one line on stderr and exit code 1."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
+        typer.echo(f"litegpu: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from error
+    for warning in caught:
+        typer.echo(f"litegpu: warning: {' '.join(str(warning.message).split())}", err=True)
+
+
+@app.command()
+def run(
+    model: ModelFile,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="[NAME=]VALUE",
+            help="What an input gets: a .npy file, an image, or `random` (the default). NAME may "
+            "be its position; without NAME the model's only input, or with `random` all of them.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Write each output to a .npy file here."
+        ),
+    ] = None,
+    signature: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Run this signature, not the main graph."),
+    ] = None,
+    num_threads: Annotated[
+        int | None, typer.Option(min=-1, help="Threads of the CPU's matrix products.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="How often to run it for the timings.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random inputs.")] = 0,
+    pixels: Annotated[
+        Pixels,
+        typer.Option(
+            help="Real values that the pixels 0 to 255 of an image stand for: unit 0 to 1, signed "
+            "-1 to 1, byte 0 to 255; auto: 8-bit inputs take the bytes as they are, others unit."
+        ),
+    ] = Pixels.AUTO,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Names of the classes, one a line.")
+    ] = None,
+) -> None:
+    """Runs a model and shows its outputs and how long it took."""
+    wanted = RunOptions(
+        model, tuple(inputs or ()), output, signature, num_threads, runs, seed, pixels, labels
+    )
+    with _reported():
+        run_model(wanted)
+
+
+@app.command()
+def inspect(
+    model: ModelFile,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as JSON (docs/cli.md says how).")
+    ] = False,
+    tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor.")] = False,
+    nodes: Annotated[bool, typer.Option("--nodes", help="List every node.")] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="List where every tensor lies in the arena, and when.")
+    ] = False,
+) -> None:
+    """Shows what a model contains and how litegpu plans it."""
+    with _reported():
+        inspect_model(model, as_json, tensors, nodes, memory)
+
+
+@app.command()
+def ops(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the page docs/operators.md.")
+    ] = False,
+) -> None:
+    """Lists the operators that litegpu runs."""
+    if as_json and markdown:
+        raise typer.BadParameter("give --json or --markdown, not both")
+    with _reported():
+        list_ops("json" if as_json else "markdown" if markdown else "table")
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(app())
