@@ -41,6 +41,9 @@ bytes objects."""
 PACKED_BITS = {T.INT4: 4, T.UINT4: 4, T.INT2: 2}
 """Types that a file stores several to a byte, the first in the low bits."""
 
+MAX_RANK = 64
+"""Dimensions that a NumPy array can have."""
+
 OBJECTS = frozenset({T.STRING, T.VARIANT})
 """Types whose values are Python objects and never lie in an arena."""
 

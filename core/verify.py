@@ -45,8 +45,6 @@ def _verify_graph(graph: Graph, graphs: int) -> None:
             _check_order(node, graph, given, ready, written)
         except ModelError as error:
             raise ModelError(f"{_name(i, node, graph)}: {error}") from None
-        written.update(node.outputs)
-        ready.update(node.outputs)
     for tensor in graph.outputs:
         if tensor not in ready:
             raise ModelError(f"output {_tensor(tensor, graph)} is not written by any node.")
@@ -98,9 +96,10 @@ def _graph_fields(options: type) -> tuple[str, ...]:
 def _check_order(
     node: Node, graph: Graph, given: set[int], ready: set[int], written: set[int]
 ) -> None:
-    """Each tensor is written once, by one node, before it is read."""
+    """Each tensor is written once, by one node, before it is read; adds what this node writes."""
+    outputs = set(node.outputs)
     for position, tensor in enumerate(node.inputs):
-        if tensor in node.outputs and not graph.tensors[tensor].is_variable:
+        if tensor in outputs and not graph.tensors[tensor].is_variable:
             raise ModelError(
                 f"Tensor {tensor} is both input {position} and output "
                 f"{node.outputs.index(tensor)}: {_tensor(tensor, graph)}."
@@ -117,10 +116,12 @@ def _check_order(
             reason = "is a constant"
         elif tensor in given:
             reason = "is an input of the subgraph"
-        elif tensor in written or tensor in node.outputs[:position]:
+        elif tensor in written:
             reason = "is an output from another op or written twice"
         if reason:
             raise ModelError(f"output {position}, {_tensor(tensor, graph)}, {reason}.")
+        written.add(tensor)
+    ready |= outputs
 
 
 def _verify_signature(signature: Signature, graphs: tuple[Graph, ...]) -> None:
@@ -137,8 +138,9 @@ def _verify_signature(signature: Signature, graphs: tuple[Graph, ...]) -> None:
 def _check_names(
     signature: Signature, kind: str, names: Mapping[str, int], tensors: tuple[int, ...]
 ) -> None:
+    known = set(tensors)
     for name, tensor in names.items():
-        if tensor not in tensors:
+        if tensor not in known:
             raise ModelError(
                 f"Signature {signature.key!r}: {kind} {name!r} is tensor {tensor}; "
                 f"the {kind}s of subgraph {signature.graph} are {list(tensors)}."

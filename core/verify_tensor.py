@@ -6,13 +6,10 @@ import math
 
 import numpy as np
 
-from .dtypes import INTEGER_RANGE, stored_bytes, string_ends
+from .dtypes import INTEGER_RANGE, MAX_RANK, stored_bytes, string_ends
 from .errors import ModelError
 from .graph import Array, Graph, Quantization, Shape, SparseDimension, Sparsity, Tensor
 from .schema.enums import TensorType as T
-
-MAX_RANK = 64
-"""What NumPy can hold."""
 
 MAX_BYTES = 2**63 - 1
 

@@ -97,6 +97,10 @@ STRUCTURE: dict[str, tuple[Graph, str]] = {
         r"Input tensor 1 lacks data: tensor 1 \('one'\), input 1, is no constant",
     ),
     "output never written": (net(nodes=add((X, ONE, H))), "output tensor 3 .* not written"),
+    "many inputs and outputs": (
+        net(nodes=(Node("ADD_N", 1, (X,) * 300_000, (Y,) * 300_000),)),
+        "output 1, tensor 3 .* written twice",
+    ),
     "options of another operator": (
         net(nodes=(Node("ADD", 1, (X, ONE), (Y,), o.Pool2DOptions()),)),
         "the options are Pool2DOptions; expected AddOptions",
@@ -182,6 +186,7 @@ SIZES: dict[str, tuple[Graph, str]] = {
     "empty, but wraps": (shaped(0, *[2**31 - 1] * 3), "number of elements overflowed"),
     "negative": (shaped(2, -3), r"shape \[2, -3\]; dimensions cannot be negative"),
     "two negative": (shaped(-2, -3, data=bytes(24)), "dimensions cannot be negative"),
+    "rank 100000": (shaped(*[2**31 - 1] * 100_000, data=b""), "100000 dimensions; at most 64"),
     "rank 65": (shaped(*[1] * 65), "65 dimensions; at most 64"),
     "buffer too small": (
         shaped(2, 3, data=bytes(23)),

@@ -34,7 +34,7 @@ class Malformed(Exception):
         self.path = ""
 
     def __str__(self) -> str:
-        return f"{self.path.lstrip('.')}: {self.args[0]}"
+        return f"{self.path.lstrip('.') or 'root'}: {self.args[0]}"
 
 
 class Decoder:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import OBJECTS, stored_bytes
+from ..dtypes import MAX_RANK, OBJECTS, stored_bytes
 from ..errors import ModelError
 from ..graph import (
     Array,
@@ -157,7 +157,7 @@ def _tensor(tensor: tables.Tensor, buffers: Buffers) -> Tensor:
 
 def _trimmed(data: Array, dtype: TensorType, shape: Shape) -> Array:
     """The bytes that the shape takes; what a file stores beyond them is padding."""
-    if dtype in UNSIZED:
+    if dtype in UNSIZED or len(shape) > MAX_RANK:
         return data
     elements = 1
     for size in shape:
