@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flatbuffers import flexbuffers
+from flatbuffers import flexbuffers  # type: ignore[import-untyped]
 
 from ..errors import OpError
 from .context import OpContext

@@ -28,7 +28,7 @@ EXP_MINUS_POWERS = {
 
 def constant(raw32: int, bits: int) -> int:
     """A constant given with 32 bits, rounded to `bits`."""
-    return int(rounding_right_shift(np.int64(raw32), 32 - bits))
+    return int(rounding_right_shift(np.asarray(raw32, np.int64), 32 - bits))
 
 
 def saturate(x: Array, bits: int) -> Int64s:

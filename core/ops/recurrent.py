@@ -15,6 +15,7 @@ from .context import OpContext
 from .fused import activate
 from .hybrid import exact_matrix, hybrid_matrix, hybrid_product, quantize_rows, signed_bytes
 from .quantized import per_tensor
+from .sparse import densify
 
 Product = Callable[[Array], Array]
 
@@ -33,12 +34,18 @@ def row_product(product: Product, source: Array) -> Array:
     return part.swapaxes(0, 1) if swapped else part
 
 
+def weights_of(ctx: OpContext, i: int) -> Array:
+    """The values of weights `i`, dense."""
+    sparsity, values = ctx.tensor(i).sparsity, ctx.value(i)
+    return values if sparsity is None else densify(sparsity, ctx.shape(i), values)
+
+
 def product_with(ctx: OpContext, positions: Sequence[int], asymmetric: bool) -> Product:
     """rows [n, depth] -> float32 [n, columns]: the product with these weights, stacked.
 
     Integer weights quantise each row of activations first.
     """
-    matrix = np.concatenate([ctx.value(i) for i in positions])
+    matrix = np.concatenate([weights_of(ctx, i) for i in positions])
     if ctx.dtype(positions[0]) == TensorType.FLOAT32:
         columns = matrix.T
         return lambda rows: np.matmul(rows, columns)

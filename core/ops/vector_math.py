@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from ..graph import Array
 
 TANH_ONE = np.float32(7.90738964080810547)
 """From here on the rational approximation of tanh is 1."""
@@ -25,7 +24,7 @@ EXP_EVEN = (4.1898667812347412109375e-2, 0.49999141693115234375)
 EXP_ODD = (8.33471305668354034423828125e-3, 0.16666877269744873046875)
 
 
-def polynomial(x: Floats, coefficients: Sequence[float]) -> Floats:
+def polynomial(x: Array, coefficients: Sequence[float]) -> Array:
     """Horner's scheme, the highest power first."""
     total = np.full_like(x, coefficients[0])
     for c in coefficients[1:]:
@@ -34,7 +33,7 @@ def polynomial(x: Floats, coefficients: Sequence[float]) -> Floats:
     return total
 
 
-def tanh(y: Floats) -> None:
+def tanh(y: Array) -> None:
     """tanh(y) in place: y (1 + y^2 p(y^2)) / q(y^2), minimax on [-8.67, 8.67]."""
     np.clip(y, -TANH_ONE, TANH_ONE, out=y)
     square = y * y
@@ -43,7 +42,7 @@ def tanh(y: Floats) -> None:
     np.divide(top, polynomial(square, TANH_EVEN), out=y)
 
 
-def logistic(y: Floats) -> None:
+def logistic(y: Array) -> None:
     """exp(y) / (1 + exp(y)) in place, with exp(y) = exp(y / 2)^2 and a polynomial of degree 5."""
     x = np.minimum(y, LOGISTIC_ONE) * np.float32(0.5)
     power = np.floor(x * LOG2_E + np.float32(0.5))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from litegpu.graph import Array
+from litegpu.graph import Array, SparseDimension, Sparsity
 from litegpu.schema.enums import ActivationFunctionType as Activation
 from litegpu.schema.enums import LSTMKernelType
 from litegpu.schema.options import (
@@ -238,6 +238,29 @@ SINGLE = [
 ]
 
 
+def sparse(dense: Arg) -> Arg:
+    """The weights in blocks of 1 x 16, of which a third is left out: the form LiteRT takes."""
+    assert dense.value is not None
+    rows, columns = dense.value.shape
+    blocks = dense.value.reshape(rows, columns // 16, 16)
+    kept = np.arange(rows * (columns // 16)).reshape(rows, -1) % 3 != 0
+    segments = np.concatenate([[0], np.cumsum(kept.sum(axis=1))]).astype(np.int32)
+    indices = np.nonzero(kept)[1].astype(np.int32)
+    levels = (SparseDimension(rows), SparseDimension(0, segments, indices), SparseDimension(16))
+    return replace(
+        dense, value=blocks[kept].reshape(-1), sparsity=Sparsity((0, 1, 2), (1,), levels)
+    )
+
+
+def sparse_lstm() -> Case:
+    case = lstm(Form("int8", projection=True, inputs=48, cells=6), sequence=False)
+    inputs = [sparse(a) if 1 <= i <= 4 and a else a for i, a in enumerate(case.inputs)]
+    return replace(case, name="sparse int8", inputs=inputs, version=4)
+
+
+SPARSE = [sparse_lstm()]
+
+
 def bidirectional(
     form: Form, merge: bool = False, aux: str = "none", seed: int = 0, error: str | None = None
 ) -> Case:
@@ -359,7 +382,7 @@ ERRORS = [
     bidirectional(Form("8x8_16"), error="FLOAT32"),
 ]
 
-CASES = [*SINGLE, *BOTH, *BASIC, *ERRORS]
+CASES = [*SINGLE, *SPARSE, *BOTH, *BASIC, *ERRORS]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
