@@ -53,7 +53,8 @@ def prepare(ctx: OpContext) -> list[Shape]:
     if ctx.output_dtype() != T.BOOL:
         raise OpError(f"the output is {ctx.output_dtype().name}; expected BOOL")
     if is_rescaled(ctx):
-        common_units(ctx, 0), common_units(ctx, 1)
+        for i in (0, 1):
+            common_units(ctx, i)
     return [broadcast_shape(ctx.shape(0), ctx.shape(1))]
 
 

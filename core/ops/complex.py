@@ -31,12 +31,12 @@ def copy(source: Array, target: Array) -> Step:
 
 @op("REAL", prepare=prepare)
 def real(ctx: OpContext) -> Step:
-    return copy(ctx.input().real, ctx.output())
+    return copy(np.real(ctx.input()), ctx.output())
 
 
 @op("IMAG", prepare=prepare)
 def imag(ctx: OpContext) -> Step:
-    return copy(ctx.input().imag, ctx.output())
+    return copy(np.imag(ctx.input()), ctx.output())
 
 
 @op("COMPLEX_ABS", prepare=prepare)

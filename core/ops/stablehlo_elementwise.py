@@ -7,6 +7,7 @@ published meaning. Integers wrap; quantisation is not looked at.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -204,9 +205,10 @@ def convert(ctx: OpContext) -> Step:
     """Floats lose their fraction; those past an integer type become its nearest, NaN becomes 0."""
     x, y = ctx.input(), ctx.output()
     if y.dtype.kind != "c" and x.dtype.kind == "c":
-        x = x.real
+        x = np.real(x)
     if y.dtype.kind == "b":
-        return partial(np.not_equal, x, x.dtype.type(0), out=y)
+        zero: Any = x.dtype.type(0)
+        return partial(np.not_equal, x, zero, out=y)
     if y.dtype.kind not in "iu" or x.dtype.kind in "iub":
         return partial(np.copyto, y, x, casting="unsafe")
     return partial(truncate, x, y, *INTEGER_RANGE[ctx.output_dtype()])
