@@ -17,9 +17,6 @@ from .description import describe
 KEPT = 48
 """Characters of a long name that tables show."""
 
-OFF = (None, False, "NONE")
-"""Values of options that tables leave out."""
-
 
 def inspect_model(
     path: Path, as_json: bool, tensors: bool = False, nodes: bool = False, memory: bool = False
@@ -111,8 +108,7 @@ def _node_table(graph: Mapping[str, Any]) -> Table:
     for node in graph["nodes"]:
         options = node["options"]
         if isinstance(options, dict):
-            on = ((name, value) for name, value in options.items() if value not in OFF)
-            options = ", ".join(f"{name}={value}" for name, value in on)
+            options = ", ".join(f"{k}={v}" for k, v in options.items() if _is_on(v))
         table.add_row(
             str(node["index"]),
             f"{escape(node['op'])} v{node['version']}",
@@ -121,6 +117,11 @@ def _node_table(graph: Mapping[str, Any]) -> Table:
             escape(str(options or "")),
         )
     return table
+
+
+def _is_on(option: Any) -> bool:
+    """Whether the value of an option says something."""
+    return option is not None and option is not False and option != "NONE"
 
 
 def _print_plan(console: Console, graph: Mapping[str, Any], memory: bool) -> None:

@@ -28,7 +28,7 @@ def convert(value: Any, tensor: Tensor, index: int, shape: Shape) -> Array:
     if tensor.dtype == TensorType.STRING and isinstance(value, list | tuple):
         kind = type(value).__name__
         raise ValueError(f"Passed in value type is not a numpy array, got type {kind}.")
-    array = np.asarray(value)
+    array = host_array(value)
     found, expected = type_name(array), tensor.dtype.name
     wanted = NUMPY[tensor.dtype]
     fits = array.dtype.newbyteorder("=") == wanted or (found == "STRING" == expected)
@@ -44,6 +44,19 @@ def convert(value: Any, tensor: Tensor, index: int, shape: Shape) -> Array:
         _check_range(array, tensor.dtype)
         array = array.reshape(shape)
     return array.astype(wanted, copy=False)
+
+
+def host_array(value: Any) -> Array:
+    """`value` as a NumPy array: arrays of other libraries come through DLPack, if they are on
+    the host."""
+    if isinstance(value, np.ndarray | np.generic | list | tuple | int | float):
+        return np.asarray(value)
+    if hasattr(value, "__cuda_array_interface__"):
+        raise ValueError(
+            f"Cannot set tensor: the {type(value).__name__} lies on a device, and none of the "
+            "interpreter's delegates reads it"
+        )
+    return np.from_dlpack(value) if hasattr(value, "__dlpack__") else np.asarray(value)
 
 
 def _check_shape(array: Array, tensor: Tensor, index: int, shape: Shape) -> None:

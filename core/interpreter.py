@@ -196,6 +196,7 @@ class Interpreter:
         self._check_usable()
         index = self._checked_index(tensor_index)
         shape = self._shape_now(index)
+        value = self._on_host(value)
         array = convert(value, self._graph.tensors[index], index, shape)
         if self._session.constant(0, index) is not None and index not in self._graph.inputs:
             self._session.set_constant(0, index, array)
@@ -208,6 +209,16 @@ class Interpreter:
                 "Cannot set tensor: Tensor is unallocated. Try calling allocate_tensors() first"
             )
         np.copyto(target, array)
+
+    def _on_host(self, value: Any) -> Any:
+        """`value`, or its copy on the host where it lies on a delegate's device."""
+        if hasattr(value, "__cuda_array_interface__"):
+            for slot in self._slots:
+                read = getattr(slot.delegate, "to_host", None)
+                found = None if read is None else read(value)
+                if found is not None:
+                    return found
+        return value
 
     def get_tensor(self, tensor_index: int, subgraph_index: int = 0) -> Any:
         """A copy of a tensor's values; of rank 0, a NumPy scalar."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .graph import Model
+from .output_types import with_output_types
 from .schema.reader import open_model, read_model
 from .verify import verify
 
@@ -22,4 +23,4 @@ def load(path: Any, content: Any) -> Model:
     else:
         raise ValueError("`model_path` or `model_content` must be specified.")
     verify(model)
-    return model
+    return with_output_types(model)

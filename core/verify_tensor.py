@@ -154,14 +154,15 @@ def _level_sizes(sparsity: Sparsity, shape: Shape) -> list[int]:
             f"the levels beyond rank {rank}."
         )
     sizes = [*shape, *([0] * len(sparsity.block_map))]
-    for i, axis in enumerate(sparsity.block_map):
-        block = sparsity.dimensions[rank + i].dense_size
+    for level in range(rank, len(order)):
+        axis = sparsity.block_map[order[level] - rank]
+        block = sparsity.dimensions[level].dense_size
         if not 0 <= axis < rank:
             raise ModelError(f"block map {sparsity.block_map} names axis {axis} of {rank}.")
         if block < 1 or sizes[axis] % block:
             raise ModelError(f"blocks of {block} do not divide axis {axis} of size {sizes[axis]}.")
         sizes[axis] //= block
-        sizes[order[rank + i]] = block
+        sizes[order[level]] = block
     return sizes
 
 

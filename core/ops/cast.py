@@ -97,7 +97,7 @@ def cast(ctx: OpContext) -> Step:
     """Complex values lose their imaginary parts; floats saturate in integers; integers wrap."""
     x, y, given, wanted = ctx.input(0), ctx.output(), ctx.dtype(0), ctx.output_dtype()
     if given in COMPLEX and wanted not in COMPLEX:
-        x = x.real
+        x = np.real(x)
         given = T.FLOAT32 if given == T.COMPLEX64 else T.FLOAT64
     if given == wanted:
         return convert(x, y)

@@ -125,7 +125,8 @@ class Taps:
     ) -> Iterator[tuple[list[Array], list[tuple[Array, Array]]]]:
         """The fills and copies of each phase; channels are repeated for a depth multiplier."""
         channels = image.shape[2]
-        target = padded.reshape(*padded.shape[:3], channels, -1)
+        multiplier = self._channels // channels
+        target = padded.reshape(*padded.shape[:3], channels, multiplier)
         stride = self._columns.stride
         for number, phase in enumerate(self._phases):
             left = phase - self._columns.before

@@ -34,6 +34,8 @@ class Axis:
 
     def reach(self, outputs: int) -> int:
         """How many inputs `outputs` neighbouring windows span."""
+        if self.taps == 0:
+            return 0
         return (outputs - 1) * self.stride + (self.taps - 1) * self.dilation + 1
 
     @property
@@ -75,7 +77,7 @@ class Tile:
 def padded_copy(
     target: Array, image: Array, top: int, left: int
 ) -> tuple[list[Array], list[tuple[Array, Array]]]:
-    """(parts to fill, (target, source) pairs to copy) for target[r, c] to be image[top + r, left + c].
+    """(parts to fill, (target, source) pairs to copy): target[r, c] is image[top + r, left + c].
 
     What lies outside of the image is filled.
     """

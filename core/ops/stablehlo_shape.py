@@ -29,7 +29,7 @@ from .checks import (
 )
 from .concat import copies, joined_shape, parts
 from .context import OpContext
-from .layout import permutation
+from .layout import permutation, transposition
 from .registry import Step, op
 from .shape import resolve_shape, same_elements
 from .shapes import normalize_axis
@@ -148,8 +148,7 @@ def transpose_shape(ctx: OpContext) -> list[Shape]:
 
 @op("STABLEHLO_TRANSPOSE", prepare=transpose_shape)
 def transpose(ctx: OpContext) -> Step:
-    y, source = ctx.output(), ctx.input(0).transpose(transpose_axes(ctx))
-    return lambda: np.copyto(y, source)
+    return transposition(ctx.input(0), transpose_axes(ctx), ctx.output())
 
 
 def concatenate_axis(ctx: OpContext) -> int:
