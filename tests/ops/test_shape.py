@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from litegpu import Interpreter
+from litegpu.graph import Graph, Model, Node, Tensor
 from litegpu.schema.enums import TensorType
 from litegpu.schema.options import ExpandDimsOptions, ReshapeOptions, ShapeOptions, SqueezeOptions
+from litegpu.schema.writer import write_model
 
 from tests.cases import Case, check, const, given, out
 from tests.values import PACKED, PLAIN, name, values, vector
@@ -205,6 +208,28 @@ BROADCASTS += [
 ]
 
 CASES = [*RESHAPES, *SQUEEZES, *EXPANSIONS, *READS, *BROADCASTS]
+
+
+def test_shapes_are_known_before_invoke() -> None:
+    """What is computed from a shape alone gives static shapes, also after a resize."""
+    tensors = (
+        Tensor("x", (2, 3), TensorType.FLOAT32),
+        Tensor("sizes", (2,), TensorType.INT32),
+        Tensor("one", (), TensorType.FLOAT32, data=np.ones(1, np.float32).view(np.uint8)),
+        Tensor("y", (1, 1), TensorType.FLOAT32),
+    )
+    nodes = (
+        Node("SHAPE", 1, (0,), (1,), ShapeOptions(out_type=TensorType.INT32)),
+        Node("FILL", 1, (1, 2), (3,)),
+    )
+    model = Model((Graph(tensors, nodes, (0,), (3,)),))
+    interpreter = Interpreter(model_content=write_model(model))
+    for shape in ((2, 3), (4, 1), (0, 5)):
+        interpreter.resize_tensor_input(0, shape)
+        interpreter.allocate_tensors()
+        assert tuple(interpreter.get_output_details()[0]["shape"]) == shape
+        interpreter.invoke()
+        np.testing.assert_array_equal(interpreter.get_tensor(3), np.ones(shape, np.float32))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
