@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -178,20 +179,22 @@ def test_pool(case: Case, device: str) -> None:
     check(case, device)
 
 
+DEFINITIONS: dict[str, Callable[[Any], Any]] = {
+    "AVERAGE_POOL_2D": lambda window: window.mean((0, 1)),
+    "MAX_POOL_2D": lambda window: window.max((0, 1)),
+    "L2_POOL_2D": lambda window: np.sqrt((window * window).mean((0, 1))),
+}
+
+
 @pytest.mark.parametrize("padding", Padding)
 @pytest.mark.parametrize("op", OPS)
 def test_pool_by_loops(op: str, padding: Padding, device: str) -> None:
     """The definition, window by window."""
     x = image((2, 8, 5, 3), np.float32, 4)
     options = pool((3, 2), (2, 2), padding)
-    reduce = {
-        "AVERAGE_POOL_2D": lambda w: w.mean((0, 1)),
-        "MAX_POOL_2D": lambda w: w.max((0, 1)),
-        "L2_POOL_2D": lambda w: np.sqrt((w * w).mean((0, 1))),
-    }[op]
     height, width = (3, 2) if padding == Padding.VALID else (4, 3)
     expected = np.empty((2, height, width, 3), np.float32)
     for n, i, j in np.ndindex(2, height, width):
         part = x[n, 2 * i : 2 * i + 3, 2 * j : 2 * j + 2]
-        expected[n, i, j] = reduce(part.astype(np.float64))
+        expected[n, i, j] = DEFINITIONS[op](part.astype(np.float64))
     check(case(op, x, options, expected=[expected]), device)

@@ -75,15 +75,17 @@ GEOMETRIES = [
     ((2, 3, 2, 3, 2, 3), (2, 1, 1, 2, 1, 3), (1,) * 6, (1,) * 6),
 ]
 CASES = [
-    plain(values(shape, dtype, i), 1, *rest, function)
+    plain(values(shape, dtype, i), 1, window, stride, dilation, function)
     for dtype in (np.int8, np.int16, np.int32, np.int64, np.uint8, np.float32, np.float64)
     for function in (F.ADD, F.MUL, F.MINIMUM, F.MAXIMUM, F.ALL, F.ANY)
-    for i, (shape, *rest) in enumerate(GEOMETRIES[:3] if function == F.MUL else GEOMETRIES)
+    for i, (shape, window, stride, dilation) in enumerate(
+        GEOMETRIES[:3] if function == F.MUL else GEOMETRIES
+    )
 ]
 CASES += [
-    plain(values(shape, np.bool_, i), initial, *rest, function)
+    plain(values(shape, np.bool_, i), initial, window, stride, dilation, function)
     for function, initial in ((F.ALL, True), (F.ANY, False))
-    for i, (shape, *rest) in enumerate(GEOMETRIES)
+    for i, (shape, window, stride, dilation) in enumerate(GEOMETRIES)
 ]
 SQUARE = values((3, 4), np.float32)
 CASES += [
