@@ -9,7 +9,7 @@ from functools import cache
 from .errors import ModelError
 from .graph import ABSENT, Graph, Model, Node, Signature
 from .schema.unions import OPTIONS_OF
-from .verify_tensor import is_empty, verify_tensor
+from .verify_tensor import verify_tensor
 
 
 def verify(model: Model) -> None:
@@ -34,9 +34,7 @@ def _verify_graph(graph: Graph, graphs: int) -> None:
     for label, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs)):
         _check_indices(tensors, label, graph)
     given = set(graph.inputs)
-    ready = {
-        i for i, t in enumerate(graph.tensors) if t.data is not None or t.is_variable or is_empty(t)
-    }
+    ready = {i for i, t in enumerate(graph.tensors) if t.data is not None or t.is_variable}
     ready |= given
     written: set[int] = set()
     for i, node in enumerate(graph.nodes):

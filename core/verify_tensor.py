@@ -17,10 +17,6 @@ SMALL_INTEGERS = frozenset({T.INT2, T.INT4, T.UINT4, T.INT8, T.UINT8, T.INT16, T
 """Types whose quantised values the kernels compute with."""
 
 
-def is_empty(tensor: Tensor) -> bool:
-    return 0 in tensor.shape
-
-
 def verify_tensor(tensor: Tensor, graph: Graph) -> None:
     """Raises ModelError with what is wrong with a tensor of `graph`."""
     _check_shape(tensor.shape, tensor.dtype)

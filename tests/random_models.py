@@ -103,6 +103,8 @@ def tensors(draw: st.DrawFn, total: int) -> Tensor:
             elements = min(shape)
         size = stored_bytes(dtype, elements)
         data = np.frombuffer(draw(st.binary(min_size=size, max_size=size)), np.uint8)
+    elif 0 in shape and dtype != TensorType.VARIANT:
+        data = np.empty(0, np.uint8)
     return Tensor(
         name,
         shape,

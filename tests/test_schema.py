@@ -16,6 +16,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as generated  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from litegpu import Interpreter
 from litegpu.errors import ModelError
 from litegpu.graph import Graph, Model, Node, Quantization, Tensor
 from litegpu.schema import enums, tables
@@ -226,6 +227,15 @@ def test_padding_after_a_constant_is_left_out() -> None:
     data = found.graphs[0].tensors[0].data
     assert data is not None
     assert data.view(np.float32).tolist() == [0, 1, 2]
+
+
+def test_a_constant_without_elements_needs_no_bytes() -> None:
+    x, none, y = (Tensor(name, (0, 2), TensorType.FLOAT32) for name in ("x", "none", "y"))
+    content = write_model(Model((Graph((x, none, y), (small.add_node(0, 1, 2),), (0,), (2,)),)))
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    assert interpreter.get_tensor(2).shape == (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,9 +128,18 @@ def _graph(
             nodes.append(_node(node, operators, buffers))
         except ModelError as error:
             raise ModelError(f"{error} Subgraph {index}, node {i} is invalid.") from None
-    return Graph(
-        tuple(tensors), tuple(nodes), _ints(graph.inputs), _ints(graph.outputs), graph.name or ""
-    )
+    inputs = _ints(graph.inputs)
+    computed = {*inputs, *(tensor for node in nodes for tensor in node.outputs)}
+    for i, made in enumerate(tensors):
+        if i not in computed and _needs_no_bytes(made):
+            tensors[i] = replace(made, data=np.empty(0, np.uint8))
+    return Graph(tuple(tensors), tuple(nodes), inputs, _ints(graph.outputs), graph.name or "")
+
+
+def _needs_no_bytes(tensor: Tensor) -> bool:
+    """Whether the tensor is a constant for which a file need not name a buffer."""
+    held = tensor.data is not None or tensor.is_variable or tensor.dtype == TensorType.VARIANT
+    return 0 in tensor.shape and not held
 
 
 def _tensor(tensor: tables.Tensor, buffers: Buffers) -> Tensor:
