@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import threading
 import warnings
@@ -13,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from . import access
 from .conversion import convert
 from .delegate import Slot
 from .details import op_details, tensor_details
-from .errors import InvokeError, ResizeError
+from .errors import InvokeError
 from .explanation import Explanation, explain
 from .graph import Array, Graph, Shape
 from .limits import Limits
@@ -194,7 +194,7 @@ class Interpreter:
     def set_tensor(self, tensor_index: int, value: Any) -> None:
         """Copies `value` into a tensor of the main graph; dtype and shape must be the tensor's."""
         self._check_usable()
-        index = self._checked_index(tensor_index)
+        index = access.tensor_index(tensor_index, self._graph)
         shape = self._shape_now(index)
         value = self._on_host(value)
         array = convert(value, self._graph.tensors[index], index, shape)
@@ -252,50 +252,21 @@ class Interpreter:
 
         return view
 
-    def _readable(self, tensor_index: int, subgraph_index: int) -> Array:
-        """The memory of a tensor whose values are defined; ValueError says why they are not."""
+    def _readable(self, index: Any, subgraph_index: Any) -> Array:
+        """The memory of a tensor whose value is defined."""
         self._check_usable()
-        graphs = self._model.graphs
-        subgraph = operator.index(subgraph_index)
-        if not 0 <= subgraph < len(graphs):
-            raise ValueError(
-                f"Invalid subgraph index {subgraph} exceeds max subgraph index {len(graphs) - 1}"
-            )
-        graph = graphs[subgraph]
-        index = self._checked_index(tensor_index, graph)
-        constant = self._session.constant(subgraph, index)
-        if constant is not None and index not in graph.inputs:
+        subgraph = access.graph_index(subgraph_index, len(self._model.graphs))
+        graph = self._model.graphs[subgraph]
+        position = access.tensor_index(index, graph)
+        constant = self._session.constant(subgraph, position)
+        if constant is not None and position not in graph.inputs:
             return constant
-        plan = self._plan if subgraph == 0 else self._session.latest_plan(subgraph)
-        if plan is None or self._plan is None:
-            raise ValueError("Tensor data is null. Run allocate_tensors() first")
-        array = plan.arrays[index]
-        if index in graph.inputs or graph.tensors[index].is_variable:
-            return plan.space.array(index)
-        if array is None and plan.shapes[index] is None:
-            raise ValueError(
-                f"Tensor data is null. Run invoke() first: the shape of tensor {index} depends "
-                "on data"
-            )
-        if array is None or not (self._preserve or index in graph.outputs or index in plan.known):
-            name = graph.tensors[index].name
-            raise ValueError(
-                f"Tensor data is null. Tensor {index} ({name!r}) is an intermediate result whose "
-                "memory is reused: "
-                "construct the Interpreter with experimental_preserve_all_tensors=True to read it"
-            )
-        return array
+        plan = self._session.latest_plan(subgraph) if subgraph and self._plan else self._plan
+        return access.defined_values(plan, position)
 
     @property
     def _graph(self) -> Graph:
         return self._model.graphs[0]
-
-    def _checked_index(self, index: Any, graph: Graph | None = None) -> int:
-        position = operator.index(index)
-        count = len((graph or self._graph).tensors)
-        if not 0 <= position < count:
-            raise ValueError(f"Invalid tensor index {position} exceeds max tensor index {count}")
-        return position
 
     def _shape_now(self, index: int) -> Shape:
         """The shape of a tensor of the main graph as far as it is known."""
@@ -317,43 +288,16 @@ class Interpreter:
         """
         self._check_usable()
         self._ensure_no_views()
-        index = operator.index(input_index)
-        size = np.array(tensor_size, np.int32)
-        if size.ndim != 1:
-            raise ValueError(f"Shape should be 1D instead of {size.ndim}.")
-        if not 0 <= index < len(self._graph.tensors):
-            raise ResizeError(
-                "tensor_index < context_.tensors_size && tensor_index >= 0 was not true: "
-                f"tensor {index} of {len(self._graph.tensors)}."
-            )
-        shape = tuple(size.tolist())
-        if any(dim < 0 for dim in shape):
-            raise ResizeError(
-                f"BytesRequired number of elements overflowed: negative size in {list(shape)}.\n"
-            )
+        index, shape = access.resize_target(input_index, tensor_size, self._graph)
         if strict:
-            self._check_strict(index, shape)
+            tensor = self._graph.tensors[index]
+            access.check_strict(tensor, index, self._shape_now(index), shape)
         if shape == self._shape_now(index):
             return
         if index in self._graph.inputs:
             self._input_shapes[self._graph.inputs.index(index)] = shape
         self._resized[index] = shape
         self._plan = None
-
-    def _check_strict(self, index: int, shape: Shape) -> None:
-        tensor = self._graph.tensors[index]
-        current = self._shape_now(index)
-        if len(current) != len(shape):
-            raise ResizeError(f"tensor->dims->size != dims.size() ({len(current)} != {len(shape)})")
-        allowed = tensor.shape_signature or current
-        for axis, (have, want) in enumerate(zip(current, shape, strict=True)):
-            if have != want and allowed[axis] != -1:
-                raise ResizeError(
-                    f"Attempting to resize dimension {axis} of tensor {index} with value {have} "
-                    f"to {want}. "
-                    "ResizeInputTensorStrict only allows mutating unknown dimensions identified "
-                    "by -1."
-                )
 
     def reset_all_variables(self) -> None:
         """Zeroes every variable tensor; resource variables keep their values."""
@@ -381,7 +325,7 @@ class Interpreter:
 
     def _get_tensor_details(self, tensor_index: int, subgraph_index: int = 0) -> dict[str, Any]:
         graph = self._model.graphs[subgraph_index]
-        index = self._checked_index(tensor_index, graph)
+        index = access.tensor_index(tensor_index, graph)
         tensor = graph.tensors[index]
         shape = self._shape_now(index) if subgraph_index == 0 else tensor.shape
         signature = tensor.shape_signature if tensor.shape_signature else shape
