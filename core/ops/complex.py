@@ -23,8 +23,10 @@ def prepare(ctx: OpContext) -> list[Shape]:
 
 
 def copy(source: Array, target: Array) -> Step:
+    """The step that writes the elements of `source`, converted, into `target`."""
+
     def step() -> None:
-        np.copyto(target, source)
+        np.copyto(target, source, casting="unsafe")
 
     return step
 

@@ -20,6 +20,7 @@ from ..schema.enums import TensorType as T
 from ..schema.options2 import StablehloCompareOptions
 from .activation import logistic
 from .checks import options_of, require_inputs, require_same_dtype
+from .complex import copy
 from .context import OpContext
 from .elementwise import divide, require_no_zero
 from .registry import Step, op
@@ -208,9 +209,10 @@ def convert(ctx: OpContext) -> Step:
         x = np.real(x)
     if y.dtype.kind == "b":
         zero: Any = x.dtype.type(0)
-        return partial(np.not_equal, x, zero, out=y)
+        unequal: Into = np.not_equal
+        return partial(unequal, x, zero, out=y)
     if y.dtype.kind not in "iu" or x.dtype.kind in "iub":
-        return partial(np.copyto, y, x, casting="unsafe")
+        return copy(x, y)
     return partial(truncate, x, y, *INTEGER_RANGE[ctx.output_dtype()])
 
 
