@@ -133,7 +133,7 @@ def activation_range(activation: ActivationFunctionType, output: Tensor) -> tupl
     low, high = INTEGER_RANGE[output.dtype]
 
     def stored(real: float) -> int:
-        return int(quantize(np.float32(real), scale, zero_point, TensorType.INT32))
+        return int(quantize(np.asarray(real), scale, zero_point, TensorType.INT32))
 
     real_low, real_high = float_clamp(activation)
     if real_low != -math.inf:
