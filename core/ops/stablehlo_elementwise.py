@@ -209,11 +209,11 @@ def convert(ctx: OpContext) -> Step:
         x = np.real(x)
     if y.dtype.kind == "b":
         zero: Any = x.dtype.type(0)
-        unequal: Into = np.not_equal
-        return partial(unequal, x, zero, out=y)
+        return partial(np.not_equal, x, zero, out=y)
     if y.dtype.kind not in "iu" or x.dtype.kind in "iub":
         return copy(x, y)
-    return partial(truncate, x, y, *INTEGER_RANGE[ctx.output_dtype()])
+    low, high = INTEGER_RANGE[ctx.output_dtype()]
+    return partial(truncate, x, y, low, high)
 
 
 def truncate(x: Array, y: Array, low: int, high: int) -> None:
