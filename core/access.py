@@ -1,4 +1,5 @@
-"""Checks of what a caller asks of tensors: indices, shapes, and whether a value is there to read."""
+"""Checks of what a caller asks of tensors: indices, shapes, and whether a value is there to
+read."""
 
 from __future__ import annotations
 

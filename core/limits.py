@@ -12,8 +12,8 @@ class Limits:
     Sizes are in bytes. `invoke_seconds` is checked between nodes; None means no bound.
     """
 
-    tensor_bytes: int = 8 << 30
-    total_bytes: int = 32 << 30
+    tensor_bytes: int = 2 << 30
+    total_bytes: int = 8 << 30
     call_depth: int = 32
     loop_iterations: int = 10_000_000
     invoke_seconds: float | None = None
