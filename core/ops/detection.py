@@ -12,7 +12,7 @@ from ..schema.enums import TensorType
 from . import heap
 from .checks import require_inputs, require_rank, valid_shape
 from .context import OpContext
-from .flexbuffer import NumberMap
+from .custom_options import custom_options, integer, number
 from .non_max_suppression import Floats, areas, overlaps
 from .quantized import per_tensor
 from .registry import Step, op
@@ -37,16 +37,16 @@ class DetectionOptions:
 
 def detection_options(ctx: OpContext) -> DetectionOptions:
     """The node's options, each within bounds; raises OpError otherwise."""
-    numbers = NumberMap(ctx.options or b"")
-    y, x, h, w = (numbers.get(f"{side}_scale", 0.0) for side in "yxhw")
+    options = custom_options(ctx)
+    y, x, h, w = (float(number(options, f"{side}_scale")) for side in "yxhw")
     found = DetectionOptions(
-        numbers.get("max_detections", 0),
-        numbers.get("max_classes_per_detection", 0),
-        numbers.get("detections_per_class", DETECTIONS_PER_CLASS),
-        numbers.get("use_regular_nms", False),
-        numbers.get("nms_score_threshold", 0.0),
-        numbers.get("nms_iou_threshold", 0.0),
-        numbers.get("num_classes", 0),
+        integer(options, "max_detections"),
+        integer(options, "max_classes_per_detection"),
+        integer(options, "detections_per_class", DETECTIONS_PER_CLASS),
+        bool(number(options, "use_regular_nms")),
+        float(number(options, "nms_score_threshold")),
+        float(number(options, "nms_iou_threshold")),
+        integer(options, "num_classes"),
         (y, x, h, w),
     )
     for name, value, least in (

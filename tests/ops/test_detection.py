@@ -187,12 +187,12 @@ DETECTION = [
 ERRORS = [
     detection_case(name, error=error, **rest)
     for name, error, rest in (
-        ("no options", "max_detections|num_classes|max_classes", {"raw": b""}),
+        ("no options", "FlexBuffers", {"raw": b""}),
         ("no FlexBuffer", "FlexBuffer", {"raw": b"\x00\xff\xff\xff"}),
         ("short", "FlexBuffer", {"raw": b"\x01"}),
-        ("no map", "max_classes", {"raw": bytes(flexbuffers.Dumps([1, 2, 3]))}),
-        ("text", "no number", {"max_detections": "many"}),
-        ("list", "no number", {"num_classes": [1]}),
+        ("no map", "FlexBuffers map", {"raw": bytes(flexbuffers.Dumps([1, 2, 3]))}),
+        ("text", "expected a number", {"max_detections": "many"}),
+        ("list", "expected a number", {"num_classes": [1]}),
         ("negative detections", "max_detections", {"max_detections": -1}),
         ("huge detections", "limit|2\\^31", {"max_detections": 2**31 - 1}),
         (
