@@ -32,6 +32,7 @@ class ExecutionPlan:
     delegates.
     """
 
+    @np.errstate(all="ignore")
     def __init__(self, session: Session, graph_index: int, input_shapes: Sequence[Shape]) -> None:
         self.session = session
         self.graph_index = graph_index

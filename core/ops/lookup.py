@@ -39,7 +39,6 @@ def unsigned(x: Array) -> Array:
     return x.view(f"u{x.dtype.itemsize}")
 
 
-@np.errstate(all="ignore")
 def pointwise(x: Array, y: Array, function: Unary) -> Step:
     """The step y = function(x); `function` takes int64 arrays and its results fit `y`."""
     if x.dtype.itemsize == 1 or (x.dtype.itemsize == 2 and x.size >= TABLE_FROM):
@@ -77,7 +76,6 @@ def pairwise(a: Array, b: Array, y: Array, function: Binary) -> Step:
     return step
 
 
-@np.errstate(all="ignore")
 def pairwise_by_table(a: Array, b: Array, y: Array, function: Binary) -> Step:
     """`pairwise` for bytes: one look-up among all 65,536 pairs per element."""
     rows, columns = every_value(a.dtype)[:, None], every_value(b.dtype)
@@ -139,7 +137,6 @@ def real_byte_function(function: Unary, source: Tensor, target: Tensor) -> Unary
     return stored
 
 
-@np.errstate(all="ignore")
 def int16_table(
     function: Unary, source: tuple[float, int], target: tuple[float, int], dtype: Any = np.float32
 ) -> Int64s:

@@ -7,7 +7,6 @@ published meaning. Integers wrap; quantisation is not looked at.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -208,18 +207,24 @@ def convert(ctx: OpContext) -> Step:
     if y.dtype.kind != "c" and x.dtype.kind == "c":
         x = np.real(x)
     if y.dtype.kind == "b":
-        zero: Any = x.dtype.type(0)
-        return partial(np.not_equal, x, zero, out=y)
+        return partial(is_not_zero, x, out=y)
     if y.dtype.kind not in "iu" or x.dtype.kind in "iub":
         return copy(x, y)
-    low, high = INTEGER_RANGE[ctx.output_dtype()]
-    return partial(truncate, x, y, low, high)
+    return truncation(x, y, *INTEGER_RANGE[ctx.output_dtype()])
 
 
-def truncate(x: Array, y: Array, low: int, high: int) -> None:
-    """Writes floats rounded towards zero and saturated into integers from `low` to `high`."""
-    wide = np.nan_to_num(x.astype(np.float64), nan=0.0)
-    below, above = wide <= float(low) - 1, wide >= float(high) + 1
-    np.copyto(y, np.where(below | above, 0, wide), casting="unsafe")
-    np.copyto(y, low, where=below)
-    np.copyto(y, high, where=above)
+def is_not_zero(x: Array, out: Array) -> None:
+    np.not_equal(x, x.dtype.type(0), out=out)
+
+
+def truncation(x: Array, y: Array, low: int, high: int) -> Step:
+    """The step that writes floats rounded towards zero and limited to [low, high] as integers."""
+
+    def step() -> None:
+        wide = np.nan_to_num(x.astype(np.float64), nan=0.0)
+        below, above = wide <= float(low) - 1, wide >= float(high) + 1
+        np.copyto(y, np.where(below | above, 0, wide), casting="unsafe")
+        np.copyto(y, low, where=below)
+        np.copyto(y, high, where=above)
+
+    return step
