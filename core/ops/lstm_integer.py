@@ -25,7 +25,7 @@ from .quantized import (
     quantize_multipliers,
     rounding_right_shift,
 )
-from .recurrent import affine
+from .recurrent import affine, row_product
 from .registry import Step
 
 GATE_STEP = np.float32(2.0**-12)
@@ -223,7 +223,7 @@ def bind_layer16(ctx: OpContext, cell: Cell, options: CellOptions, x: Array, y: 
     first, last = slice(0, -1), slice(-1, None)
 
     def step() -> None:
-        sums = from_input(x.reshape(-1, cell.inputs)).reshape(*x.shape[:2], len(gates), cell.cells)
+        sums = row_product(from_input, x).reshape(*x.shape[:2], *shape[1:])
         inputs = saturate(scales.inputs(sums), GATE_BITS)
         for t in range(len(x)):
             g = saturate(inputs[t] + scales.recurrent(from_state(h).reshape(shape)), GATE_BITS)

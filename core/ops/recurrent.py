@@ -30,7 +30,9 @@ def row_product(product: Product, source: Array) -> Array:
     # Batch-major inputs are transposed views: their rows are taken in the order of memory.
     swapped = not source.flags.c_contiguous
     rows = source.swapaxes(0, 1) if swapped else source
-    part = product(rows.reshape(-1, rows.shape[-1])).reshape(*rows.shape[:2], -1)
+    lead, depth = rows.shape[:2], rows.shape[2]
+    flat = product(rows.reshape(lead[0] * lead[1], depth))
+    part = flat.reshape(*lead, flat.shape[1])
     return part.swapaxes(0, 1) if swapped else part
 
 

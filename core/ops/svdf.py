@@ -62,7 +62,7 @@ def prepare_svdf(ctx: OpContext) -> list[Shape]:
 def svdf(ctx: OpContext) -> Step:
     options = options_of(ctx, SVDFOptions)
     filters, memory = ctx.shape(TIME)
-    state = ctx.input(STATE).reshape(-1, filters, memory)
+    state = ctx.input(STATE).reshape(ctx.shape(X)[0], filters, memory)
     bind = _bind_integer if ctx.dtype(X) == INT8 else _bind_float
     return bind(ctx, options, state)
 

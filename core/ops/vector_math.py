@@ -26,8 +26,8 @@ EXP_ODD = (8.33471305668354034423828125e-3, 0.16666877269744873046875)
 
 def polynomial(x: Array, coefficients: Sequence[float]) -> Array:
     """Horner's scheme, the highest power first."""
-    total = np.full_like(x, coefficients[0])
-    for c in coefficients[1:]:
+    total = x * np.float32(coefficients[0]) + np.float32(coefficients[1])
+    for c in coefficients[2:]:
         np.multiply(total, x, out=total)
         np.add(total, np.float32(c), out=total)
     return total
