@@ -40,6 +40,16 @@ RANGES = {Act.NONE: (1.0, -4.8, 5.2), Act.RELU: (0.5, 0.0, 5.0), Act.RELU6: (0.5
 """Power and range of what an activation makes of unit variance."""
 
 
+INT8_VERSIONS = {
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "RESHAPE": 1,
+    "BATCH_MATMUL": 2,
+}
+"""Versions of the operators that take int8, where they are not 2."""
+
+
 class Builder:
     """Collects tensors and nodes; each method adds one layer and returns its result."""
 
@@ -87,7 +97,7 @@ class Builder:
     def node(self, op: str, inputs: list[int], out: Value, options: Any = None) -> Value:
         version = 1
         if self._int8:
-            version = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}.get(op, 2)
+            version = INT8_VERSIONS.get(op, 2)
         self._nodes.append(Node(op, version, tuple(inputs), (out.index,), options))
         return out
 
