@@ -64,7 +64,7 @@ def joined_shape(shapes: Sequence[Shape], axis: int) -> Shape:
     """The shape of arrays put together along `axis`; raises OpError where they do not fit."""
     first = shapes[0]
     for i, shape in enumerate(shapes):
-        if resized(shape, axis, 0) != resized(first, axis, 0):
+        if len(shape) != len(first) or resized(shape, axis, 0) != resized(first, axis, 0):
             raise OpError(
                 f"input {i} has shape {list(shape)}; expected {list(first)} but for axis {axis}"
             )

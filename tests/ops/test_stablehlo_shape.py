@@ -208,6 +208,7 @@ OTHERS = [
     *(joined([(2, 1), (2, 3)], 1, d) for d in PLAIN),
     joined([(2,)], 0),
     joined([(2, 1), (3, 1)], 1, error="input 1"),
+    joined([(2, 1), (2,)], -1, error="input 1"),
     joined([(2, 1), (2, 1)], 2, error="out of range"),
     *(iota((2, 3, 2), axis, d) for axis in (0, 1, 2) for d in PLAIN if d != np.bool_),
     iota((0, 3), 1, np.int32),
