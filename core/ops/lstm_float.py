@@ -69,6 +69,8 @@ def bind_layer(
     hidden = ctx.scratch(c.shape, np.float32)
     early, modulation, late = g[:, :-2], g[:, -2], g[:, -1:]
     coupled = len(gates) == 3
+    # Without an activation the reference reads the cell gate instead of the cell state.
+    exposed = modulation if options.activation == ActivationFunctionType.NONE else c
     times = range(len(x))[::-1] if reverse else range(len(x))
 
     def step() -> None:
@@ -87,7 +89,7 @@ def bind_layer(
                 late[:, 0] += peep[-1] * c
             finish(slice(-1, None), late)
             apply.logistic(late)
-            np.copyto(hidden, c)
+            np.copyto(hidden, exposed)
             apply.activation(hidden)
             np.multiply(hidden, late[:, 0], out=hidden)
             project(hidden, h)

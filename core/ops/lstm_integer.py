@@ -7,84 +7,37 @@ rescaled to one step (2^-12 without layer normalisation). The scheme: Li and Alv
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import OpError
 from ..graph import Array
 from .context import OpContext
 from .fixed_point import int16_table, inverse_square_root, saturate
 from .lstm_cell import PEEPHOLE, Cell
 from .lstm_float import CellOptions
-from .quantized import (
-    multiply_by_quantized_multiplier,
-    per_tensor,
-    quantize_multipliers,
-    rounding_right_shift,
+from .lstm_scales import (
+    GATE_BITS,
+    STATE_BITS,
+    Multiplier,
+    clip,
+    intermediate,
+    multiplier_of,
+    output_scale,
+    scale_of,
+    state_exponent,
+    stored_clip,
+    update_state,
 )
+from .quantized import multiply_by_quantized_multiplier, per_tensor
 from .recurrent import affine, row_product
 from .registry import Step
 
 GATE_STEP = np.float32(2.0**-12)
 HIDDEN = 4
-GATE_BITS = 16
-STATE_BITS = 8
 NORM_BITS = 10
 """Normalised values carry 10 more bits, and so do their weights."""
-
-
-@dataclass(frozen=True, slots=True)
-class Multiplier:
-    """A real factor as integers, one per gate: arrays [gates, 1], which broadcast over cells."""
-
-    multiplier: Array
-    shift: Array
-
-    def __call__(self, x: Array) -> Array:
-        return multiply_by_quantized_multiplier(x, self.multiplier, self.shift)
-
-    def of(self, gates: slice) -> Multiplier:
-        return Multiplier(self.multiplier[gates], self.shift[gates])
-
-
-def multiplier_of(real: Sequence[np.float32]) -> Multiplier:
-    multipliers, shifts = quantize_multipliers(np.array(real, np.float32))
-    return Multiplier(multipliers[:, None].astype(np.int64), shifts[:, None].astype(np.int64))
-
-
-def scale_of(ctx: OpContext, i: int) -> np.float32:
-    return np.float32(per_tensor(ctx.tensor(i))[0])
-
-
-def output_scale(ctx: OpContext) -> np.float32:
-    return np.float32(per_tensor(ctx.output_tensor())[0])
-
-
-def intermediate(ctx: OpContext, k: int) -> tuple[np.float32, int]:
-    """(scale, zero point) of intermediate tensor `k`, which carries nothing else."""
-    scale, zero_point = per_tensor(ctx.frame.graph.tensors[ctx.node.intermediates[k]])
-    ctx.require(scale > 0, f"intermediate {k} has scale {scale}; expected one above 0")
-    return np.float32(scale), zero_point
-
-
-def state_exponent(scale: np.float32) -> int:
-    """e of a cell state's scale 2^e, such that tanh has 0 to 6 integer bits."""
-    exponent = round(math.log2(scale)) if scale > 0 else 0
-    if abs(scale / 2.0**exponent - 1) > 1e-3 or not 0 <= 15 + exponent <= 6:
-        raise OpError(f"the cell state has scale {scale}; expected 2^-15 to 2^-9")
-    return exponent
-
-
-def stored_clip(real: float, scale: np.float32, bits: int) -> int:
-    """A clip in units of `scale`, within the largest integer of `bits`; 0 for none."""
-    return int(min(float(np.float32(real) / scale), (1 << (bits - 1)) - 1)) if real > 0 else 0
-
-
-def clip(x: Array, limit: int) -> Array:
-    return np.clip(x, -limit, limit) if limit > 0 else x
 
 
 def normalize(gates: Array, weights: Array, bias: Array, scale: Multiplier, limits: Array) -> Array:
@@ -92,7 +45,7 @@ def normalize(gates: Array, weights: Array, bias: Array, scale: Multiplier, limi
 
     Variances below 1 are replaced by `limits`, one per gate.
     """
-    cells = gates.shape[-1]
+    cells = max(gates.shape[-1], 1)
     sums = gates.sum(axis=-1, dtype=np.int64) << NORM_BITS
     # Divisions truncate toward zero, as in C.
     mean = np.sign(sums) * (np.abs(sums) // cells)
@@ -185,15 +138,6 @@ def bind_peephole(
         return saturate(y + scale.of(gates)(products), GATE_BITS)
 
     return add
-
-
-def update_state(
-    c: Array, entry: Array, forget: Array, candidate: Array, exponent: int, limit: int
-) -> None:
-    """c = forget * c + entry * candidate, saturated and clipped; all int16."""
-    kept = rounding_right_shift(np.multiply(forget, c, dtype=np.int64), 15)
-    added = rounding_right_shift(np.multiply(entry, candidate, dtype=np.int64), 30 + exponent)
-    c[...] = clip(saturate(kept + added, GATE_BITS), limit)
 
 
 def check_layer16(ctx: OpContext, cell: Cell) -> None:

@@ -17,7 +17,7 @@ from .context import OpContext
 from .fixed_point import saturate
 from .lstm_cell import CELL, FORGET, OUTPUT, Cell
 from .lstm_float import CellOptions
-from .lstm_integer import (
+from .lstm_scales import (
     GATE_BITS,
     STATE_BITS,
     clip,

@@ -222,6 +222,8 @@ OTHERS = [
     *[Form("float", activation=a) for a in (Activation.RELU, Activation.RELU6)],
     Form("float", activation=Activation.RELU_N1_TO_1),
     Form("int8", activation=Activation.RELU),
+    Form("float", activation=Activation.NONE, projection=True),
+    Form("int8", activation=Activation.NONE, coupled=True),
 ]
 DIAGONAL = [
     Form(kind, diagonal=True, coupled=c) for kind in ("float", "int8") for c in (False, True)
