@@ -7,7 +7,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 from litegpu.dtypes import INTEGER_RANGE, NUMPY
-from litegpu.graph import Array
 from litegpu.schema.enums import TensorType
 
 FLOATS = (np.float32, np.float16, ml_dtypes.bfloat16, np.float64)
@@ -24,7 +23,7 @@ def name(dtype: Any) -> str:
     return dtype.name if isinstance(dtype, TensorType) else str(np.dtype(dtype).name)
 
 
-def values(shape: tuple[int, ...], dtype: Any = np.float32, seed: int = 0) -> Array:
+def values(shape: tuple[int, ...], dtype: Any = np.float32, seed: int = 0) -> Any:
     """Values over the whole range of an integer type, around 0 for floats."""
     rng = np.random.default_rng(seed)
     if isinstance(dtype, TensorType) and dtype in INTEGER_RANGE:
@@ -43,15 +42,15 @@ def values(shape: tuple[int, ...], dtype: Any = np.float32, seed: int = 0) -> Ar
     return rng.normal(0, 3, shape).astype(kind)
 
 
-def strings(shape: tuple[int, ...], seed: int = 0) -> Array:
+def strings(shape: tuple[int, ...], seed: int = 0) -> Any:
     """Strings of 0 to 9 bytes, zero bytes and invalid UTF-8 among them."""
     rng = np.random.default_rng(seed)
-    out = np.empty(shape, object)
+    out: Any = np.empty(shape, object)
     flat = out.reshape(-1)
     for i in range(flat.size):
         flat[i] = rng.bytes(int(rng.integers(0, 10)))
     return out
 
 
-def vector(*numbers: int, dtype: Any = np.int32) -> Array:
+def vector(*numbers: int, dtype: Any = np.int32) -> Any:
     return np.array(numbers, dtype)

@@ -114,7 +114,7 @@ RANGES = [
         for t in (np.float32, np.int32, np.int64)
     ),
     range_case(
-        -(2**31), 2**31 - 1, 2**30, expected=[np.arange(-(2**31), 2**31 - 1, 2**30, np.int32)]
+        -(2**31), 2**31 - 1, 2**30, expected=[np.arange(-(2**31), 2**31 - 1, 2**30, dtype=np.int32)]
     ),
     range_case(2**62, -(2**62), -(2**62), np.int64, expected=[np.array([2**62, 0], np.int64)]),
     *(

@@ -107,7 +107,7 @@ TILES = [
 
 def reverse(shape: tuple[int, ...], axes: list[int], dtype: Any = np.float32, **more: Any) -> Case:
     if "error" not in more and "expected" not in more:
-        more["expected"] = [np.flip(sample(shape, dtype), axes)]
+        more["expected"] = [np.flip(sample(shape, dtype), tuple(axes))]
     return moved("REVERSE_V2", shape, axes, dtype, ReverseV2Options(), 3, **more)
 
 

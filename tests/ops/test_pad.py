@@ -30,7 +30,7 @@ def pad(
         inputs.append(role(value, dtype=dtype))
     if "error" not in more and "expected" not in more:
         fill = np.zeros((), x.dtype) if value is None else value.reshape(())
-        y = np.full([n + sum(p) for n, p in zip(shape, pairs, strict=True)], fill)
+        y: Any = np.full([n + sum(p) for n, p in zip(shape, pairs, strict=True)], fill)
         y[(*(slice(p[0], p[0] + n) for n, p in zip(shape, pairs, strict=True)), ...)] = x
         more["expected"] = [y]
     label = f"{name(dtype)} {list(shape)} {pairs} {counts.dtype} {role.__name__} value {value}"
@@ -40,7 +40,7 @@ def pad(
 
 def pad_scaled(dtype: Any, zero_point: int, *, value: Any = None, **more: Any) -> Case:
     """With scales: the border is the zero point or the given stored `value`."""
-    scale = {"scale": 0.25, "zero_point": zero_point}
+    scale: dict[str, Any] = {"scale": 0.25, "zero_point": zero_point}
     inputs: list[Arg | None] = [given(values((2, 3), dtype), **scale), const(BORDER)]
     if value is not None:
         inputs.append(const(np.array(value, dtype), **{**scale, **more.pop("value_scale", {})}))
@@ -117,7 +117,7 @@ def mirror(
     source = const if dtype in PACKED else given
     scale = more.pop("scale", {})
     if "error" not in more and "expected" not in more:
-        kind = "reflect" if mode == MirrorPadMode.REFLECT else "symmetric"
+        kind: Any = "reflect" if mode == MirrorPadMode.REFLECT else "symmetric"
         more["expected"] = [np.pad(x, pairs, kind) if pairs else x]
     label = (
         f"{name(dtype)} {mode.name} {list(shape)} {pairs} {counts.dtype} {role.__name__} {scale}"

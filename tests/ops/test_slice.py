@@ -73,7 +73,9 @@ def strided(
     key = key if isinstance(key, tuple) else (key,)
     x = sample(shape, dtype)
     begin, end, stride = [0] * len(key), [0] * len(key), [1] * len(key)
-    masks = dict.fromkeys(("begin", "end", "ellipsis", "new_axis", "shrink_axis"), 0)
+    masks: dict[str, Any] = dict.fromkeys(
+        ("begin", "end", "ellipsis", "new_axis", "shrink_axis"), 0
+    )
     for i, part in enumerate(key):
         if part is Ellipsis:
             masks["ellipsis"] |= 1 << i
