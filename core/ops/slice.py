@@ -23,14 +23,12 @@ def slice_sizes(ctx: OpContext) -> list[int]:
     require_rank(ctx, 1, 1)
     fits = len(sizes) == ctx.shape(1)[0] == len(shape)
     ctx.require(fits, f"begin and size must have {len(shape)} elements, one for each axis")
-    if -1 in sizes or ctx.is_known(1):
-        begins = vector(ctx, 1)
-        sizes = [
-            n - begin if size == -1 else size
-            for n, begin, size in zip(shape, begins, sizes, strict=True)
-        ]
-        require_inside(begins, sizes, shape)
-    ctx.require(min(sizes, default=0) >= 0, f"sizes {sizes}: only -1 may be negative")
+    begins = vector(ctx, 1) if -1 in sizes or ctx.is_known(1) else [0] * len(shape)
+    sizes = [
+        n - begin if size == -1 else size
+        for n, begin, size in zip(shape, begins, sizes, strict=True)
+    ]
+    require_inside(begins, sizes, shape)
     return sizes
 
 
