@@ -20,7 +20,7 @@ def image(net: Builder, batch: int, size: int) -> Value:
 def classifier(net: Builder, x: Value) -> Value:
     pooled = net.mean(x, (1, 2), 0.2, x.low, x.high / 4)
     flat = net.reshape(pooled, (pooled.shape[0], pooled.shape[3]))
-    return net.softmax(net.dense(flat, CLASSES))
+    return net.dense(flat, CLASSES)
 
 
 def mobilenet_v2(int8: bool = False, batch: int = 1, size: int = 224) -> Model:
