@@ -8,14 +8,16 @@ import inspect
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .delegate import Delegate, Executable, Policy, Slot
 from .errors import DelegateLoadError
 from .graph import Graph, Node
 from .partition import Partition
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 Factory = Callable[..., Delegate]
 
@@ -94,17 +96,25 @@ def missing_members(delegate: Any) -> list[str]:
     return [name for name in ("name", "refusal", "compile") if not hasattr(delegate, name)]
 
 
+def _installed() -> EntryPoints:
+    """The factories that installed packages name."""
+    # Slow to import, and not every program asks.
+    from importlib.metadata import entry_points
+
+    return entry_points(group=GROUP)
+
+
 def _find(name: str) -> Factory:
     if name in _registered:
         return _registered[name]
-    for point in entry_points(group=GROUP, name=name):
+    for point in _installed().select(name=name):
         return _import(name, point.load)
     if name.endswith(".py"):
         return _import(name, lambda: _from_file(Path(name)))
     if ":" in name:
         module, _, attribute = name.partition(":")
         return _import(name, lambda: getattr(importlib.import_module(module), attribute))
-    known = sorted({*_registered, *(point.name for point in entry_points(group=GROUP))})
+    known = sorted({*_registered, *(point.name for point in _installed())})
     hint = f" Install it with: pip install {INSTALL[name]}." if name in INSTALL else ""
     raise DelegateLoadError(
         f"No delegate is called {name!r}; installed: {', '.join(known) or 'none'}.{hint} "
@@ -157,7 +167,7 @@ def default_delegates() -> list[LoadedDelegate]:
     if chosen is not None:
         return [load_delegate(name.strip()) for name in chosen.split(",") if name.strip()]
     for name in DEFAULTS:
-        for point in entry_points(group=GROUP, name=name):
+        for point in _installed().select(name=name):
             factory = point.load()
             finds_gpu = getattr(factory, "finds_gpu", None)
             if finds_gpu is not None and finds_gpu():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import secrets
+import os
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ def stream(ctx: OpContext) -> Philox:
         # The reference keeps the low 32 bits of each, with their sign.
         first, second = ((seed + 2**31) % 2**32 - 2**31 for seed in seeds)
         if seeds == (0, 0):
-            first, second = secrets.randbits(64), secrets.randbits(64)
+            first, second = np.frombuffer(os.urandom(16), np.uint64).tolist()
         found = ctx.resources[key] = Philox(first, second)
     return found
 

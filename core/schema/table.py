@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, TypeAlias, TypeVar, dataclass_transform
+from typing import Any, TypeAlias, TypeVar, cast, dataclass_transform
 
 from numpy.typing import NDArray
 
@@ -128,8 +128,56 @@ def union(members: Callable[[], tuple[type | None, ...]]) -> Any:
 
 @dataclass_transform(frozen_default=True)
 def flatbuffer(cls: type[T]) -> type[T]:
-    """The class as a frozen dataclass with slots; equality is by identity where arrays are held."""
-    return dataclass(frozen=True, slots=True, eq=False)(cls)
+    """The class as a frozen dataclass with slots; equality is by identity where arrays are held.
+
+    All tables share these methods: source generated for each of them, as `dataclass` does it, is
+    most of the time that importing them takes.
+    """
+    cls.__doc__ = cls.__doc__ or cls.__name__
+    made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
+    defaults = {f.name: f.default for f in dataclasses.fields(made)}
+    setters = [made.__dict__[name].__set__ for name in defaults]
+
+    def init(self: Any, *values: Any, **named: Any) -> None:
+        if named or len(values) != len(setters):
+            values = _completed(cls.__name__, defaults, values, named)
+        for set_, value in zip(setters, values, strict=True):
+            set_(self, value)
+
+    made.__init__ = init
+    made.__repr__ = _repr
+    made.__reduce__ = _reduce
+    made.__setattr__ = made.__delattr__ = _refuse
+    return cast(type[T], made)
+
+
+def _completed(
+    name: str, defaults: dict[str, Any], values: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[Any, ...]:
+    """The value of each field, from those given by position and by name."""
+    missing = list(defaults)[len(values) :]
+    unknown = named.keys() - set(missing)
+    if unknown or len(values) > len(defaults):
+        given = ", ".join([*(repr(v) for v in values), *named])
+        raise TypeError(f"{name}({given}): its fields are {', '.join(defaults)}, each once")
+    return (*values, *(named.get(field, defaults[field]) for field in missing))
+
+
+def _values(self: Any) -> dict[str, Any]:
+    return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+
+def _repr(self: Any) -> str:
+    values = ", ".join(f"{name}={value!r}" for name, value in _values(self).items())
+    return f"{type(self).__name__}({values})"
+
+
+def _reduce(self: Any) -> tuple[type, tuple[Any, ...]]:
+    return type(self), tuple(_values(self).values())
+
+
+def _refuse(self: Any, name: str, *_: Any) -> None:
+    raise dataclasses.FrozenInstanceError(f"cannot change field {name!r}")
 
 
 def fields(cls: type) -> tuple[tuple[str, Kind, Any], ...]:
