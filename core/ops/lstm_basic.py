@@ -13,6 +13,7 @@ from ..schema.enums import TensorType
 from .context import OpContext
 from .fixed_point import int16_table, multiply, rescale, saturate
 from .hybrid import exact_matrix
+from .lstm_scales import positive_scale
 from .quantized import multiply_by_quantized_multiplier, per_tensor, quantize_multiplier
 from .recurrent import logistic
 from .registry import Step
@@ -58,8 +59,8 @@ def prepare_basic(ctx: OpContext) -> list[Shape]:
 
 
 def _check_state_scale(state: Tensor) -> None:
-    scale = per_tensor(state)[0]
-    exact = math.log2(scale) if scale > 0 else 0.0
+    scale = positive_scale(state)
+    exact = math.log2(scale)
     if abs(exact - round(exact)) >= 1e-3 or 15 + round(exact) != STATE_INTEGER_BITS:
         raise OpError(f"the state has scale {scale}; expected 2^-11")
 
@@ -108,7 +109,7 @@ def _quantized_cell(ctx: OpContext) -> Update:
     offset = per_tensor(ctx.tensor(WEIGHTS))[1]
     matrix = exact_matrix(ctx.value(WEIGHTS).astype(np.int64) - offset, 128)
     bias = ctx.value(BIAS).astype(np.int64)
-    multiplier, shift = quantize_multiplier(4096 * per_tensor(ctx.tensor(BIAS))[0])
+    multiplier, shift = quantize_multiplier(4096 * float(positive_scale(ctx.tensor(BIAS))))
     logistics, tanhs = int16_table("logistic", 3), int16_table("tanh", 3)
 
     def update(

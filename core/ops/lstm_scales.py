@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import OpError
-from ..graph import Array
+from ..graph import Array, Tensor
 from .context import OpContext
 from .fixed_point import saturate
 from .quantized import (
@@ -42,24 +42,31 @@ def multiplier_of(real: Sequence[np.float32]) -> Multiplier:
     return Multiplier(multipliers[:, None].astype(np.int64), shifts[:, None].astype(np.int64))
 
 
+def positive_scale(tensor: Tensor) -> np.float32:
+    """The scale of a tensor quantised as a whole; raises OpError unless finite and above 0."""
+    scale = per_tensor(tensor)[0]
+    if not 0 < scale < math.inf:
+        raise OpError(f"tensor {tensor.name!r} has scale {scale}; expected one above 0")
+    return np.float32(scale)
+
+
 def scale_of(ctx: OpContext, i: int) -> np.float32:
-    return np.float32(per_tensor(ctx.tensor(i))[0])
+    return positive_scale(ctx.tensor(i))
 
 
 def output_scale(ctx: OpContext) -> np.float32:
-    return np.float32(per_tensor(ctx.output_tensor())[0])
+    return positive_scale(ctx.output_tensor())
 
 
 def intermediate(ctx: OpContext, k: int) -> tuple[np.float32, int]:
     """(scale, zero point) of intermediate tensor `k`, which carries nothing else."""
-    scale, zero_point = per_tensor(ctx.frame.graph.tensors[ctx.node.intermediates[k]])
-    ctx.require(scale > 0, f"intermediate {k} has scale {scale}; expected one above 0")
-    return np.float32(scale), zero_point
+    tensor = ctx.frame.graph.tensors[ctx.node.intermediates[k]]
+    return positive_scale(tensor), per_tensor(tensor)[1]
 
 
 def state_exponent(scale: np.float32) -> int:
     """e of a cell state's scale 2^e, such that tanh has 0 to 6 integer bits."""
-    exponent = round(math.log2(scale)) if scale > 0 else 0
+    exponent = round(math.log2(scale))
     if abs(scale / 2.0**exponent - 1) > 1e-3 or not 0 <= 15 + exponent <= 6:
         raise OpError(f"the cell state has scale {scale}; expected 2^-15 to 2^-9")
     return exponent

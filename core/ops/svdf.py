@@ -16,6 +16,7 @@ from .context import OpContext
 from .fixed_point import saturate
 from .fused import activate
 from .lstm_cell import require
+from .lstm_scales import positive_scale
 from .quantized import multiply_by_quantized_multiplier, per_tensor, quantize_multiplier
 from .recurrent import affine, product_with, vectors
 from .registry import Step, op
@@ -92,7 +93,7 @@ def _bind_float(ctx: OpContext, options: SVDFOptions, state: Array) -> Step:
 def _multipliers(ctx: OpContext) -> list[tuple[int, int]]:
     """(multiplier, shift) from features to the state, and from filtered states to the output."""
     given, features, time, state, result = (
-        np.float32(per_tensor(tensor)[0])
+        positive_scale(tensor)
         for tensor in (*map(ctx.tensor, (X, FEATURES, TIME, STATE)), ctx.output_tensor())
     )
     ratios = (given * features / state, state * time / result)
