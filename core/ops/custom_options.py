@@ -56,7 +56,9 @@ class _Reader:
 
 def number(options: dict[str, Any], name: str, default: float = 0) -> Any:
     """The number or boolean of this name; `default` where there is none."""
-    value = options.get(name, default)
+    value = options.get(name)
+    if value is None:
+        return default
     if not isinstance(value, Value):
         raise OpError(f"option {name!r} is {value!r}; expected a number")
     return value
