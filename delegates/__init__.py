@@ -1,0 +1,1 @@
+"""The GPU delegate, written once for every kind of device, and the devices."""

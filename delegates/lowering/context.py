@@ -1,0 +1,190 @@
+"""What a lowering sees and records. No device is needed: a dry run is the same call."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from litegpu.delegate import Unsupported
+from litegpu.dtypes import NUMPY, decode
+from litegpu.graph import ABSENT, Array, Graph, Node, Shape, Tensor
+from litegpu.schema.enums import TensorType
+
+from ..device import DeviceInfo
+from ..program import Argument, Constant, Kernel, Launch, Memory, Program, Ref
+
+C_TYPES = {
+    TensorType.FLOAT32: "float",
+    TensorType.FLOAT16: "half",
+    TensorType.INT8: "char",
+    TensorType.UINT8: "uchar",
+    TensorType.INT16: "short",
+    TensorType.UINT16: "ushort",
+    TensorType.INT32: "int",
+    TensorType.UINT32: "uint",
+    TensorType.INT64: "long",
+    TensorType.BOOL: "uchar",
+    TensorType.INT4: "char",
+}
+"""OpenCL C's names of element types, which common.cuh gives to CUDA too. 4-bit values lie one
+per byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The delegate's own options, as far as lowerings know them."""
+
+    precision: str = "fp32"
+
+
+class Lowering:
+    """Records the launches of one partition. `i` and `j` are positions in the present node's
+    inputs, outputs."""
+
+    def __init__(self, graph: Graph, info: DeviceInfo, options: Options, dry: bool = False) -> None:
+        self.graph = graph
+        self.info = info
+        self.options = options
+        self.dry = dry
+        self.program = Program()
+        self.node = Node("", 1, (), ())
+        self._constants: dict[tuple[object, ...], Ref] = {}
+        self._digests: dict[int, bytes] = {}
+
+    def require(self, condition: bool, reason: str) -> None:
+        """Raises Unsupported with `reason` unless `condition`."""
+        if not condition:
+            raise Unsupported(reason)
+
+    # The node.
+
+    def has(self, i: int) -> bool:
+        return i < len(self.node.inputs) and self.node.inputs[i] != ABSENT
+
+    def tensor(self, i: int = 0) -> Tensor:
+        self.require(self.has(i), f"input {i} is absent")
+        return self.graph.tensors[self.node.inputs[i]]
+
+    def output_tensor(self, j: int = 0) -> Tensor:
+        self.require(j < len(self.node.outputs), f"output {j} is absent")
+        return self.graph.tensors[self.node.outputs[j]]
+
+    def shape(self, i: int = 0) -> Shape:
+        return self.tensor(i).shape
+
+    def dtype(self, i: int = 0) -> TensorType:
+        return self.tensor(i).dtype
+
+    def require_dtype(self, i: int, *allowed: TensorType) -> TensorType:
+        dtype = self.dtype(i)
+        names = ", ".join(t.name for t in allowed)
+        self.require(dtype in allowed, f"input {i} is {dtype.name}; the kernel takes {names}")
+        return dtype
+
+    def is_constant(self, i: int) -> bool:
+        return self.tensor(i).data is not None
+
+    def values(self, i: int) -> Array:
+        """The values of a constant input; raises Unsupported where it is computed at run time."""
+        tensor = self.tensor(i)
+        if tensor.data is None:
+            raise Unsupported(
+                f"input {i} ({tensor.name!r}) is computed at run time; a constant expected"
+            )
+        self.require(tensor.sparsity is None, f"input {i} is sparse")
+        return decode(tensor.data, tensor.dtype, tensor.shape)
+
+    # Memory.
+
+    def input(self, i: int = 0) -> Ref:
+        """The buffer of input `i`, in its own layout; constants are uploaded as they are."""
+        tensor = self.tensor(i)
+        if tensor.data is None:
+            return Ref(Memory.TENSOR, self.program.root(self.node.inputs[i]))
+        return self.packed(i, "plain", lambda values: values)
+
+    def output(self, j: int = 0) -> Ref:
+        self.output_tensor(j)
+        return Ref(Memory.TENSOR, self.node.outputs[j])
+
+    def packed(self, i: int, tag: object, pack: Callable[[Array], Array]) -> Ref:
+        """A constant made from input `i`: `pack(values)`, called once per content and `tag`."""
+        tensor = self.tensor(i)
+        self.values(i) if self.dry else None
+        if tensor.data is None:
+            raise Unsupported(
+                f"input {i} ({tensor.name!r}) is computed at run time; a constant expected"
+            )
+        values = tensor.data
+        key = (self._digest(values), tensor.dtype, tensor.shape, tag)
+        return self._constant(key, lambda: pack(decode(values, tensor.dtype, tensor.shape)))
+
+    def constant(self, array: Array) -> Ref:
+        """A small constant that the lowering computed: a table, a list of sizes, multipliers."""
+        key = (hashlib.blake2b(array.tobytes()).digest(), array.dtype.str, array.shape)
+        return self._constant(key, lambda: array)
+
+    def _constant(self, key: tuple[object, ...], make: Callable[[], Array]) -> Ref:
+        ref = self._constants.get(key)
+        if ref is None:
+            ref = self._constants[key] = Ref(Memory.CONSTANT, len(self.program.constants))
+            self.program.constants.append(Constant(key, make))
+        return ref
+
+    def _digest(self, data: Array) -> bytes:
+        if self.dry:
+            return b""
+        found = self._digests.get(id(data))
+        if found is None:
+            found = self._digests[id(data)] = hashlib.blake2b(np.ascontiguousarray(data)).digest()
+        return found
+
+    def scratch(self, size: int) -> Ref:
+        """`size` bytes for the launches of this node."""
+        self.program.scratch.append(size)
+        return Ref(Memory.SCRATCH, len(self.program.scratch) - 1)
+
+    def alias(self, j: int = 0, i: int = 0) -> None:
+        """Lets output `j` be the memory of input `i`: no launch."""
+        self.program.aliases[self.node.outputs[j]] = self.program.root(self.node.inputs[i])
+
+    # Launches.
+
+    def launch(
+        self,
+        stem: str,
+        entry: str,
+        threads: Sequence[int],
+        args: Sequence[Ref | int | float | np.generic],
+        defines: dict[str, object] | None = None,
+        block: Sequence[int] | None = None,
+        prelude: str = "",
+        body: str = "",
+    ) -> None:
+        """Records one launch. Python ints are passed as int32, floats as float32."""
+        if any(n == 0 for n in threads):
+            return
+        self.require(all(n < 2**31 for n in threads), "the tensor has 2^31 elements or more")
+        listed = tuple(sorted((k, str(v)) for k, v in (defines or {}).items()))
+        kernel = Kernel(stem, entry, listed, prelude, body)
+        shape = None if block is None else tuple(block)
+        packed = tuple(_argument(arg) for arg in args)
+        self.program.launches.append(Launch(kernel, tuple(threads), shape, packed))
+
+
+def _argument(arg: Ref | int | float | np.generic) -> Argument:
+    if isinstance(arg, Ref | np.generic):
+        return arg
+    return np.int32(arg) if isinstance(arg, int) else np.float32(arg)
+
+
+def elements(shape: Shape) -> int:
+    return math.prod(shape)
+
+
+def tensor_size(tensor: Tensor) -> int:
+    """Bytes of a tensor on the device; at least one, as no buffer is empty."""
+    return max(1, elements(tensor.shape) * NUMPY[tensor.dtype].itemsize)

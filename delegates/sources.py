@@ -1,0 +1,28 @@
+"""The source text of kernels: common part, prelude, defines, and the file or generated body."""
+
+from __future__ import annotations
+
+import functools
+from importlib.resources import files
+
+from .program import Kernel
+
+LANGUAGES = {
+    "cl": ("litegpu.kernels_opencl", "common.clh"),
+    "cu": ("litegpu.kernels_cuda", "common.cuh"),
+}
+"""The package and the common header of each kernel language, by file suffix."""
+
+
+@functools.cache
+def read(package: str, name: str) -> str:
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def source(kernel: Kernel, suffix: str) -> str:
+    """The whole text of a kernel's program, without include directives."""
+    package, header = LANGUAGES[suffix]
+    defines = "".join(f"#define {name} {value}\n" for name, value in kernel.defines)
+    body = kernel.body or read(package, f"{kernel.stem}.{suffix}")
+    body = body.replace(f'#include "{header}"\n', "")
+    return "\n".join([defines, read(package, header), kernel.prelude, body])
