@@ -50,7 +50,7 @@ def greater(a: Floats, b: Floats) -> Floats:
 
 
 def areas(boxes: Floats) -> Floats:
-    found: Floats = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    found: Floats = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1, dtype=np.float32)
     return found
 
 
@@ -116,7 +116,7 @@ def _suppress_softly(
 ) -> Selection:
     queue: list[Candidate] = []
     for i in candidates.tolist():
-        heap.push(queue, Candidate(i, scores[i], 0), _worse)
+        heap.push(queue, Candidate(i, np.float32(scores[i]), 0), _worse)
     factor = np.float32(-0.5 / sigma) if sigma > 0 else np.float32(0)
     boxes: list[int] = []
     kept: list[np.float32] = []

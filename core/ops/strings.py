@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dtypes import encode_strings
+from ..dtypes import BYTES_PER_STRING, encode_strings
 from ..errors import LimitError
 from ..graph import Array, Shape
 from ..schema.enums import LSHProjectionType, TensorType
@@ -19,8 +19,6 @@ from .fingerprint import fingerprint64
 from .registry import Step, op
 
 SPACE = re.compile(rb"[ \t\n\v\f\r]")
-BYTES_PER_STRING = 64
-"""What one string costs beside its characters, to bound their number."""
 
 
 def skip_gram_shape(ctx: OpContext) -> list[Shape | None]:
@@ -112,14 +110,13 @@ def projection_shape(ctx: OpContext) -> list[Shape]:
     functions, bits = ctx.shape(0)
     ctx.require(bits <= 32, f"there are {bits} bits to a hash; expected at most 32")
     items = ctx.shape(1)
-    ctx.require(
-        len(items) >= 1 and items[0] >= 1, f"the input has shape {list(items)}; expected items"
-    )
+    count = items[0] if items else 0
+    ctx.require(count >= 1, f"the input has shape {list(items)}; expected items")
     if len(ctx.node.inputs) == 3:
         ctx.require_dtype(2, TensorType.FLOAT32)
         ctx.require(
-            ctx.shape(2) == items[:1],
-            f"the weights have shape {list(ctx.shape(2))}; expected [{items[0]}]",
+            ctx.shape(2) == (count,),
+            f"the weights have shape {list(ctx.shape(2))}; expected [{count}]",
         )
     found = ctx.output_dtype()
     ctx.require(found == TensorType.INT32, f"the output is {found.name}; expected INT32")

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from litegpu.ops.counter_random import Philox, philox, threefry
 from litegpu.schema.enums import RngAlgorithm, TensorType
 from litegpu.schema.options import RandomOptions
 from litegpu.schema.options2 import StablehloRngBitGeneratorOptions
 from litegpu.schema.writer import write_model
+
 from tests.cases import Case, check, const, feeds, given, model_of, out, run_model
 
 RNG = np.random.default_rng(146)
