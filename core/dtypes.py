@@ -47,6 +47,9 @@ MAX_RANK = 64
 OBJECTS = frozenset({T.STRING, T.VARIANT})
 """Types whose values are Python objects and never lie in an arena."""
 
+BYTES_PER_STRING = 64
+"""What one string costs beside its characters, to bound their number."""
+
 FLOATS = frozenset({T.FLOAT32, T.FLOAT16, T.BFLOAT16, T.FLOAT64})
 
 INTEGER_RANGE: dict[T, tuple[int, int]] = {

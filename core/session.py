@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .delegate import Slot
-from .dtypes import NUMPY, OBJECTS, decode
+from .dtypes import BYTES_PER_STRING, NUMPY, OBJECTS, PACKED_BITS, decode
 from .errors import LimitError, ModelError, OpError
 from .graph import Array, Model, Node, Shape, Tensor
 from .limits import Limits
@@ -54,6 +55,8 @@ class Session:
             for graph in model.graphs
         ]
         self._constants: dict[tuple[int, int], Array] = {}
+        self._copies: dict[tuple[int, int, TensorType, Shape], Array] = {}
+        self._copied = 0
         self._overridden: set[tuple[int, int]] = set()
         self._variables: dict[tuple[int, int], Array] = {}
         self._plans: dict[int, OrderedDict[tuple[Shape, ...], ExecutionPlan]] = {}
@@ -102,7 +105,25 @@ class Session:
             tensor = self.model.graphs[graph].tensors[index]
             if tensor.data is None:
                 return None
-            found = self._constants[graph, index] = decode_constant(tensor)
+            found = self._constants[graph, index] = self._decoded(tensor, tensor.data)
+        return found
+
+    def _decoded(self, tensor: Tensor, data: Array) -> Array:
+        """The values of a constant; those that take memory are shared, as the bytes may be."""
+        if tensor.dtype != TensorType.STRING and tensor.dtype not in PACKED_BITS:
+            return decode_constant(tensor)
+        key = data.ctypes.data, data.size, tensor.dtype, tensor.shape
+        found = self._copies.get(key)
+        if found is None:
+            elements = math.prod(tensor.shape)
+            each = BYTES_PER_STRING if tensor.dtype == TensorType.STRING else 1
+            self._copied += elements * each + data.size
+            if self._copied > self.limits.total_bytes:
+                raise LimitError(
+                    f"constant {tensor.name!r} cannot be decoded: with those before it takes "
+                    f"{self._copied} bytes; limits.total_bytes is {self.limits.total_bytes}"
+                )
+            found = self._copies[key] = decode_constant(tensor)
         return found
 
     def set_constant(self, graph: int, index: int, values: Array) -> None:

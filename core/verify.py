@@ -9,15 +9,16 @@ from functools import cache
 from .errors import ModelError
 from .graph import ABSENT, Graph, Model, Node, Signature
 from .schema.unions import OPTIONS_OF
-from .verify_tensor import verify_tensor
+from .verify_tensor import Strings, verify_tensor
 
 
 def verify(model: Model) -> None:
     """Raises ModelError, naming subgraph, node and tensor, where the model cannot be run."""
+    strings: Strings = {}
     for index, graph in enumerate(model.graphs):
         for i, tensor in enumerate(graph.tensors):
             try:
-                verify_tensor(tensor, graph)
+                verify_tensor(tensor, graph, strings)
             except ModelError as error:
                 raise ModelError(
                     f"Tensor {i} ({tensor.name!r}, subgraph {index}) {error}"

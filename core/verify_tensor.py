@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,8 +18,15 @@ SMALL_INTEGERS = frozenset({T.INT2, T.INT4, T.UINT4, T.INT8, T.UINT8, T.INT16, T
 """Types whose quantised values the kernels compute with."""
 
 
-def verify_tensor(tensor: Tensor, graph: Graph) -> None:
-    """Raises ModelError with what is wrong with a tensor of `graph`."""
+Strings: TypeAlias = dict[int, tuple[int, int]]
+"""By address of a stored string tensor that is well-formed: how many strings and bytes it has."""
+
+
+def verify_tensor(tensor: Tensor, graph: Graph, strings: Strings) -> None:
+    """Raises ModelError with what is wrong with a tensor of `graph`.
+
+    `strings` holds what was found for other tensors of the model: thousands may share one buffer.
+    """
     _check_shape(tensor.shape, tensor.dtype)
     if tensor.quant is not None:
         try:
@@ -26,7 +34,7 @@ def verify_tensor(tensor: Tensor, graph: Graph) -> None:
         except ModelError as error:
             raise ModelError(f"has invalid quantization parameters: {error}") from None
     if tensor.data is not None:
-        _check_data(tensor, tensor.data)
+        _check_data(tensor, tensor.data, strings)
 
 
 def _check_shape(shape: Shape, dtype: T) -> None:
@@ -40,13 +48,13 @@ def _check_shape(shape: Shape, dtype: T) -> None:
         )
 
 
-def _check_data(tensor: Tensor, data: Array) -> None:
+def _check_data(tensor: Tensor, data: Array, known: Strings) -> None:
     elements = math.prod(tensor.shape)
     if tensor.dtype == T.VARIANT:
         raise ModelError("is a constant of type VARIANT; such values exist only at run time.")
     if tensor.dtype == T.STRING:
         try:
-            strings = string_ends(data).size - 1
+            strings = _count_strings(data, known)
         except ValueError as error:
             raise ModelError(f"is malformed: {error}.") from None
         if strings != elements:
@@ -65,6 +73,17 @@ def _check_data(tensor: Tensor, data: Array) -> None:
             f"({tensor.dtype.name}{list(tensor.shape)}) requires {required} bytes, "
             f"but its buffer has {data.size}."
         )
+
+
+def _count_strings(data: Array, known: Strings) -> int:
+    """The number of strings in a stored tensor; ValueError where it is malformed."""
+    address = data.ctypes.data
+    strings, size = known.get(address, (0, 0))
+    if not 0 < size <= data.size:
+        ends = string_ends(data)
+        strings = ends.size - 1
+        known[address] = strings, int(ends[-1])
+    return strings
 
 
 def _check_quantization(quant: Quantization, tensor: Tensor, graph: Graph) -> None:

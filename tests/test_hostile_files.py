@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from litegpu import Interpreter, Limits
 from litegpu.dtypes import encode_strings
-from litegpu.errors import ModelError
+from litegpu.errors import LimitError, ModelError
 from litegpu.graph import (
     ABSENT,
     Graph,
@@ -35,7 +36,7 @@ from litegpu.schema.writer import write_model
 from . import models as small
 from .difference import difference
 from .flatbuffer_walk import Place, patched, walk, word
-from .hostile import load, loads_or_refuses, refused
+from .hostile import SECONDS, load, loads_or_refuses, refused
 
 LIMITS = Limits(tensor_bytes=1 << 20, total_bytes=1 << 24, invoke_seconds=1)
 
@@ -203,6 +204,54 @@ def test_metadata_that_share_a_buffer_are_bounded() -> None:
     assert entries is not None
     many = tuple(replace(entries[0], name=str(i)) for i in range(1000))
     refused(edited(content, metadata=many), "overlap")
+
+
+STRINGS = 100_000
+
+
+def string_tensors(content: bytes, buffers: list[tables.Buffer], *numbers: int) -> bytes:
+    """`content` with more buffers, and an unread tensor of STRINGS strings for each number."""
+    file = file_of(content)
+    assert file.buffers is not None
+    assert file.subgraphs is not None
+    graph = file.subgraphs[0]
+    assert graph.tensors is not None
+    added = [
+        tables.Tensor(np.array([STRINGS], "i4"), T.STRING, len(file.buffers) + number, "s")
+        for number in numbers
+    ]
+    return edited(
+        content,
+        buffers=(*file.buffers, *buffers),
+        subgraphs=(replace(graph, tensors=(*graph.tensors, *added)),),
+    )
+
+
+EMPTY_STRINGS = encode_strings(np.full(STRINGS, b"", object))
+
+
+def test_strings_that_share_a_buffer_are_checked_and_decoded_once() -> None:
+    content = string_tensors(small.chain(), [tables.Buffer(EMPTY_STRINGS)], *[0] * 5000)
+    start = time.process_time()
+    interpreter = Interpreter(model_content=content, limits=LIMITS)
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    assert time.process_time() - start < SECONDS
+
+
+def test_strings_in_overlapping_buffers_are_checked_once() -> None:
+    count = 5000
+
+    def sized(at: int) -> bytes:
+        buffers = [tables.Buffer(None, at, EMPTY_STRINGS.size + i) for i in range(count)]
+        return string_tensors(small.chain(), buffers, *range(count))
+
+    content = sized(len(sized(2))) + EMPTY_STRINGS.tobytes() + bytes(count)
+    start = time.process_time()
+    interpreter = Interpreter(model_content=content, limits=LIMITS)
+    with pytest.raises(LimitError, match=r"constant 's' cannot be decoded.* limits.total_bytes is"):
+        interpreter.allocate_tensors()
+    assert time.process_time() - start < SECONDS
 
 
 def with_code(**fields: Any) -> bytes:
