@@ -121,7 +121,8 @@ def projection_shape(ctx: OpContext) -> list[Shape]:
     found = ctx.output_dtype()
     ctx.require(found == TensorType.INT32, f"the output is {found.name}; expected INT32")
     kind = options_of(ctx, LSHProjectionOptions).type
-    ctx.require(kind != LSHProjectionType.UNKNOWN, "the type of projection is unknown")
+    known = (LSHProjectionType.SPARSE, LSHProjectionType.DENSE)
+    ctx.require(kind in known, f"the type of projection is {kind!r}, which is unknown")
     return [valid_shape((functions if kind == LSHProjectionType.SPARSE else functions * bits,))]
 
 

@@ -13,6 +13,9 @@ from .context import OpContext
 from .registry import Step, op
 from .shapes import normalize_axis
 
+WORTH_PARTITIONING = 512
+"""Rows from this size on are partitioned before they are sorted."""
+
 REALS = (
     TensorType.FLOAT32,
     TensorType.FLOAT64,
@@ -58,11 +61,25 @@ def top_k(ctx: OpContext) -> Step:
     x, values, places = ctx.input(0), ctx.output(0), ctx.output(1)
 
     def step() -> None:
-        order = np.argsort(descending(x), axis=-1, kind="stable")[..., :k]
+        order = first_places(descending(x), k)
         np.copyto(places, order, casting="unsafe")
         np.copyto(values, np.take_along_axis(x, order, axis=-1))
 
     return step if k else lambda: None
+
+
+def first_places(keys: Array, k: int) -> NDArray[np.intp]:
+    """Where the `k` smallest keys of each row are, in ascending order, equal ones as they stand."""
+    size = keys.shape[-1]
+    if size < WORTH_PARTITIONING or k * 8 > size:
+        return np.argsort(keys, axis=-1, kind="stable")[..., :k]
+    rows = keys.reshape(-1, size)
+    bounds = np.partition(rows, k - 1, axis=1)[:, k - 1]
+    order = np.empty((len(rows), k), np.intp)
+    for i, (row, bound) in enumerate(zip(rows, bounds, strict=True)):
+        near = np.flatnonzero(~(row > bound))
+        order[i] = near[np.argsort(row[near], kind="stable")[:k]]
+    return order.reshape(*keys.shape[:-1], k)
 
 
 def descending(x: Array) -> Array:

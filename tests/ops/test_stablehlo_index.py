@@ -117,6 +117,23 @@ GATHER = [
         expected=[np.float32([3, 1, 4])],
     ),
     gather_case(
+        "without index map",
+        np.float32([[1, 2], [3, 4]]),
+        np.zeros((3, 0)),
+        offset=(1, 2),
+        vector_dim=1,
+        sizes=(1, 2),
+        expected=[np.float32([[[1, 2]]] * 3)],
+    ),
+    gather_case(
+        "scalar operand",
+        np.float32(7),
+        np.zeros((3, 0)),
+        vector_dim=1,
+        sizes=(),
+        expected=[np.float32([7, 7, 7])],
+    ),
+    gather_case(
         "empty slices",
         numbers((2, 3)),
         [[0], [1]],

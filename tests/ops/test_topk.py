@@ -38,7 +38,14 @@ TOP = [
     top_case("NaN and signed zero", ODD, 5),
     top_case("int16 count and indices", ties((3, 4), np.int8), np.int16(2), index=np.int16),
     top_case("count of shape [1]", ties((3, 4), np.int8), np.array([2], np.int32)),
-    top_case("large rows", RNG.integers(0, 50, (2, 5000)).astype(np.float32), 40),
+    *(
+        top_case(f"{k} of large rows", RNG.integers(0, 50, (3, 2000)).astype(np.float32), k)
+        for k in (1, 40, 250, 251)
+    ),
+    top_case(
+        "large rows of NaN", np.where(RNG.random((2, 600)) < 0.99, np.nan, 1).astype("f4"), 30
+    ),
+    top_case("large rows of int8", ties((2, 2, 700), np.int8), 9),
     top_case(
         "none", ties((3, 4), np.int8), 0, expected=[np.zeros((3, 0), "i1"), np.zeros((3, 0), "i4")]
     ),
