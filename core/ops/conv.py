@@ -1,4 +1,4 @@
-"""Two-dimensional convolutions over [batch, height, width, channels]: what all types share, float32."""
+"""Two-dimensional convolutions over [batch, height, width, channels]: all types, float32 steps."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .checks import options_of, require_inputs, require_rank
 from .context import OpContext
 from .conv_hybrid import conv_of_quantized_images
 from .conv_quantized import check_quantized, conv_of_integers
+from .gemm import FloatProduct
 from .patches import Axis, Patches, axis
 from .registry import Step, op
 from .tiles import FloatFinish
@@ -84,7 +85,7 @@ def conv2d(ctx: OpContext) -> Step:
     if ctx.output().size == 0:
         return lambda: None
     if ctx.dtype() == T.FLOAT32 and ctx.dtype(1) == T.FLOAT32:
-        weights = kernel_matrices(ctx.input(1), rows, columns, groups).transpose(0, 2, 1)
+        weights = kernel_matrices(ctx.input(1), rows, columns, groups)
         return conv_of_floats(ctx, rows, columns, weights, activation)
 
     def matrices(kernel: Array) -> Array:
@@ -104,7 +105,7 @@ def conv_of_floats(
     weights: Array,
     activation: ActivationFunctionType,
 ) -> Step:
-    """`weights` is [groups, depth, filters of a group], a view of input 1."""
+    """`weights` is [groups, filters of a group, depth], a view of input 1."""
     y = ctx.output()
     filters, groups = y.shape[3], len(weights)
     images, rows, columns = as_one_row(ctx.input(0), rows, columns)
@@ -113,12 +114,17 @@ def conv_of_floats(
     outputs = [y.reshape(-1, filters)[t.start : t.stop] for t in patches.tiles]
     grouped = [o.reshape(len(o), groups, -1).transpose(1, 0, 2) for o in outputs]
     work = list(zip(patches.tiles, outputs, grouped, strict=True))
+    multiply = FloatProduct(weights[0], patches.pixels, ctx.scratch)
+    turned = weights.transpose(0, 2, 1)
 
     def step() -> None:
         finish.refresh()
         for tile, output, by_group in work:
             tile.load(0.0)
-            np.matmul(tile.matrix, weights, out=by_group)
+            if groups == 1:
+                multiply(tile.matrix[0], output)
+            else:
+                np.matmul(tile.matrix, turned, out=by_group)
             finish(output)
 
     return step

@@ -85,7 +85,7 @@ def depthwise_conv2d(ctx: OpContext) -> Step:
         if ctx.dtype() != T.FLOAT32:
             return conv_of_integers(ctx, ctx.input(), rows, columns, 1, activation, matrices, 3)
         if ctx.dtype(1) == T.FLOAT32:
-            weights = reaching(ctx.input(1))[None]
+            weights = matrices(ctx.input(1))
             return conv_of_floats(ctx, rows, columns, weights, activation)
         return conv_of_quantized_images(ctx, rows, columns, 1, activation, matrices, 3)
     if ctx.dtype() != T.FLOAT32:

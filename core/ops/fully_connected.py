@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from ..graph import Array, Shape
 from ..schema.enums import ActivationFunctionType as Activation
 from ..schema.enums import FullyConnectedOptionsWeightsFormat as Format
@@ -16,6 +14,7 @@ from .context import OpContext
 from .fully_connected_hybrid import hybrid_step
 from .fully_connected_quantized import check_quantized, quantized_step
 from .fully_connected_shuffled import check_shuffled, shuffled_step
+from .gemm import FloatProduct
 from .registry import Step, op
 from .sparse import dense_input
 from .tiles import TILE, FloatFinish, spans
@@ -80,15 +79,15 @@ def fully_connected(ctx: OpContext) -> Step:
 
 
 def float_step(ctx: OpContext, x: Array, y: Array, activation: Activation) -> Step:
-    weights = dense_input(ctx, 1).T
     finish = FloatFinish(ctx.input(2).reshape(-1) if ctx.has(2) else None, activation, y.shape[1])
     rows = max(256, 2 * TILE // y.shape[1])
+    multiply = FloatProduct(dense_input(ctx, 1), min(rows, len(x)), ctx.scratch)
     tiles = [(x[a:b], y[a:b]) for a, b in spans(len(x), rows)]
 
     def step() -> None:
         finish.refresh()
         for left, out in tiles:
-            np.matmul(left, weights, out=out)
+            multiply(left, out)
             finish(out)
 
     return step
