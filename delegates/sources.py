@@ -1,4 +1,4 @@
-"""The source text of kernels: common part, prelude, defines, and the file or generated body."""
+"""The source text of kernels: defines, prelude, common part, and the file or generated body."""
 
 from __future__ import annotations
 
@@ -25,4 +25,4 @@ def source(kernel: Kernel, suffix: str) -> str:
     defines = "".join(f"#define {name} {value}\n" for name, value in kernel.defines)
     body = kernel.body or read(package, f"{kernel.stem}.{suffix}")
     body = body.replace(f'#include "{header}"\n', "")
-    return "\n".join([defines, read(package, header), kernel.prelude, body])
+    return "\n".join([defines, kernel.prelude, read(package, header), body])

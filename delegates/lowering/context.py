@@ -127,6 +127,10 @@ class Lowering:
         key = (hashlib.blake2b(array.tobytes()).digest(), array.dtype.str, array.shape)
         return self._constant(key, lambda: array)
 
+    def computed(self, key: tuple[object, ...], make: Callable[[], Array]) -> Ref:
+        """A constant that `make` computes when the partition is compiled; `key` names all it depends on."""
+        return self._constant(key, make)
+
     def _constant(self, key: tuple[object, ...], make: Callable[[], Array]) -> Ref:
         ref = self._constants.get(key)
         if ref is None:
