@@ -4,15 +4,14 @@ number."""
 from __future__ import annotations
 
 import functools
-import os
 from numbers import Integral
 from typing import Any
 
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-MOST_BY_DEFAULT = 4
-"""More threads than this seldom help at batch 1, and spinning BLAS threads slow their neighbours.
-"""
+BY_DEFAULT = 1
+"""As in LiteRT. More threads help large products alone; BLAS's threads spin, and slow their
+neighbours."""
 
 
 @functools.cache
@@ -21,10 +20,6 @@ def _controller() -> ThreadpoolController:
 
 
 _current: int | None = None
-
-
-def default_threads() -> int:
-    return min(MOST_BY_DEFAULT, len(os.sched_getaffinity(0)))
 
 
 def use_threads(count: int) -> None:
@@ -38,9 +33,9 @@ def use_threads(count: int) -> None:
 def checked_threads(count: Any) -> int:
     """The number of threads that `num_threads` stands for; ValueError if it stands for none."""
     if count is None:
-        return default_threads()
+        return BY_DEFAULT
     if not isinstance(count, Integral):
         raise ValueError(f"type of num_threads should be int, not {type(count).__name__}")
     if count < -1:
         raise ValueError(f"num_threads should >= -1, not {count}")
-    return default_threads() if count == -1 else max(1, int(count))
+    return BY_DEFAULT if count == -1 else max(1, int(count))

@@ -1,9 +1,9 @@
-"""C text of one generated kernel: collects its buffers and scalars while expressions are written."""
+"""C text of one generated kernel: collects its buffers and scalars while expressions are
+written."""
 
 from __future__ import annotations
 
 import numpy as np
-
 from litegpu.graph import Shape
 
 from .lowering.context import Lowering, elements
@@ -13,7 +13,8 @@ from .program import Argument, Ref
 class Emit:
     """Arguments of a generated kernel, named in the order in which expressions ask for them.
 
-    Values that differ from node to node are arguments, not text, so that equal texts are one kernel.
+    Values that differ from node to node are arguments, not text, so that equal texts are one
+    kernel.
     """
 
     def __init__(self, low: Lowering, prefix: str = "e") -> None:
@@ -43,6 +44,14 @@ class Emit:
         self.args.append(np.float32(value))
         self.declarations.append(f"float {name}")
         return name
+
+    def mark(self) -> int:
+        """A state to which `restore` goes back."""
+        return len(self.args)
+
+    def restore(self, mark: int) -> None:
+        del self.args[mark:], self.declarations[mark:]
+        self._names = {k: v for k, v in self._names.items() if int(v[len(self._prefix) :]) < mark}
 
     def _name(self) -> str:
         return f"{self._prefix}{len(self.args)}"

@@ -1,4 +1,5 @@
-"""What elementwise operators compute, as C text of their operands' values: one table for every device.
+"""What elementwise operators compute, as C text of their operands' values: one table for every
+device.
 
 Generated kernels and the tails of other kernels are made of these texts.
 """
@@ -72,7 +73,12 @@ INTEGER_BINARY = {
 }
 """Functions of two int32, int64 or bool."""
 
-INTEGER_UNARY = {"ABS": "abs({0})", "NEG": "-({0})", "LOGICAL_NOT": "!({0})", "SQUARE": "square_int({0})"}
+INTEGER_UNARY = {
+    "ABS": "abs({0})",
+    "NEG": "-({0})",
+    "LOGICAL_NOT": "!({0})",
+    "SQUARE": "square_int({0})",
+}
 
 COMPARISON = {
     "EQUAL": "==",
@@ -191,7 +197,9 @@ def _cast(emit: Emit, node: Node, operands: Sequence[str]) -> str:
     low = emit.low
     source, target = low.dtype(0), low.output_tensor().dtype
     allowed = {T.FLOAT32, T.INT8, T.UINT8, T.INT16, T.INT32, T.INT64, T.BOOL}
-    low.require({source, target} <= allowed, f"CAST of {source.name} to {target.name} has no kernel")
+    low.require(
+        {source, target} <= allowed, f"CAST of {source.name} to {target.name} has no kernel"
+    )
     low.require(low.tensor(0).dtype == source, "")
     if target == T.BOOL:
         return f"(({operands[0]}) != 0)"

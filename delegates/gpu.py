@@ -66,7 +66,7 @@ class GpuDelegate:
         lower = None if node.custom else LOWERINGS.get(node.op)
         if lower is None:
             return f"{node.op} has no GPU kernel"
-        low = Lowering(graph, self.device.info, self.options, dry=True)
+        low = Lowering(graph, self.device.info, self.options)
         try:
             low.node = node
             lower(low, node)
@@ -81,8 +81,12 @@ class GpuDelegate:
 
 def lower_partition(graph: Graph, part: Partition, device: Device, options: Options) -> Program:
     """The launches of a partition, in order."""
-    low = Lowering(graph, device.info, options)
+    low = Lowering(graph, device.info, options, part)
+    assert low.fusion is not None
     for n in part.nodes:
+        if n in low.fusion.fused:
+            low.fusion.lowered(graph.nodes[n])
+            continue
         low.node = graph.nodes[n]
         first = len(low.program.launches)
         LOWERINGS[low.node.op](low, low.node)
@@ -91,6 +95,7 @@ def lower_partition(graph: Graph, part: Partition, device: Device, options: Opti
             low.program.launches[k] = Launch(
                 launch.kernel, launch.threads, launch.block, launch.args, n
             )
+        low.fusion.lowered(graph.nodes[n])
     return low.program
 
 

@@ -35,8 +35,8 @@ Argument = Ref | np.generic
 class Kernel:
     """One specialised kernel: `entry` of the file `stem`, or of `body` where it was generated.
 
-    `defines` are macros set before the source; `prelude` is source put before it (after the common
-    part).
+    `defines` are macros set before the source; `prelude` are more of them, with
+    parameters.
     """
 
     stem: str

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-
 from litegpu.dtypes import NUMPY
 from litegpu.graph import Array, Graph, Model, Node
 from litegpu.limits import Limits
@@ -25,8 +24,8 @@ INDEX_BITS = {
 def stored_table(graph: Graph, node: Node, positions: Sequence[int]) -> Array:
     """The node's first output for every stored value of the inputs at `positions` (one or two).
 
-    Entry k of one input is for the value whose bits are k; two inputs give a matrix, flattened by rows.
-    The other inputs must be constants.
+    Entry k of one input is for the value whose bits are k; two inputs give a matrix, flattened by
+    rows. The other inputs must be constants.
     """
     tensors = list(graph.tensors)
     values = []
@@ -40,7 +39,9 @@ def stored_table(graph: Graph, node: Node, positions: Sequence[int]) -> Array:
     inputs = list(node.inputs)
     for i, value in zip(positions, values, strict=True):
         base = tensors[node.inputs[i]]
-        tensors.append(dataclasses.replace(base, shape=value.shape, data=None, shape_signature=None))
+        tensors.append(
+            dataclasses.replace(base, shape=value.shape, data=None, shape_signature=None)
+        )
         inputs[i] = len(tensors) - 1
     run_time = tuple(range(fresh, len(tensors)))
     table_node = dataclasses.replace(node, inputs=tuple(inputs))

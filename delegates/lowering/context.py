@@ -11,9 +11,11 @@ import numpy as np
 from litegpu.delegate import Unsupported
 from litegpu.dtypes import NUMPY, decode
 from litegpu.graph import ABSENT, Array, Graph, Node, Shape, Tensor
+from litegpu.partition import Partition
 from litegpu.schema.enums import TensorType
 
 from ..device import DeviceInfo
+from ..fusion import Fusion, Tail
 from ..program import Argument, Constant, Kernel, Launch, Memory, Program, Ref
 
 C_TYPES = {
@@ -44,11 +46,14 @@ class Lowering:
     """Records the launches of one partition. `i` and `j` are positions in the present node's
     inputs, outputs."""
 
-    def __init__(self, graph: Graph, info: DeviceInfo, options: Options, dry: bool = False) -> None:
+    def __init__(
+        self, graph: Graph, info: DeviceInfo, options: Options, part: Partition | None = None
+    ) -> None:
         self.graph = graph
         self.info = info
         self.options = options
-        self.dry = dry
+        self.dry = part is None
+        self.fusion = None if part is None else Fusion(graph, part)
         self.program = Program()
         self.node = Node("", 1, (), ())
         self._constants: dict[tuple[object, ...], Ref] = {}
@@ -128,7 +133,8 @@ class Lowering:
         return self._constant(key, lambda: array)
 
     def computed(self, key: tuple[object, ...], make: Callable[[], Array]) -> Ref:
-        """A constant that `make` computes when the partition is compiled; `key` names all it depends on."""
+        """A constant that `make` computes when the partition is compiled; `key` names all it
+        depends on."""
         return self._constant(key, make)
 
     def _constant(self, key: tuple[object, ...], make: Callable[[], Array]) -> Ref:
@@ -177,6 +183,16 @@ class Lowering:
         shape = None if block is None else tuple(block)
         packed = tuple(_argument(arg) for arg in args)
         self.program.launches.append(Launch(kernel, tuple(threads), shape, packed))
+
+    def tail(self, value_type: str = "float", j: int = 0) -> Tail:
+        """What the kernel of this node does to its values, and where it writes them.
+
+        `value_type` is the C type of the value before: "float", or "int" for stored integers.
+        Elementwise nodes that follow are fused in, and are not lowered any more.
+        """
+        from ..chains import follow
+
+        return follow(self, j)
 
 
 def _argument(arg: Ref | int | float | np.generic) -> Argument:

@@ -1,0 +1,82 @@
+"""Chains of elementwise nodes as one C expression."""
+
+from __future__ import annotations
+
+from litegpu.delegate import Unsupported
+from litegpu.graph import Node
+from litegpu.schema.enums import TensorType
+
+from .emit import Emit
+from .expressions import ELEMENTWISE, expression
+from .fusion import Tail
+from .lowering.context import C_TYPES, Lowering
+from .program import Memory, Ref
+
+
+def operands(emit: Emit, node: Node, i: str, given: int | None = None, text: str = "") -> list[str]:
+    """C texts of the node's operands at output element `i`; tensor `given` is `text`."""
+    low = emit.low
+    out = low.output_tensor().shape
+    found = []
+    for position, t in enumerate(node.inputs):
+        if t == given:
+            found.append(text)
+            continue
+        tensor = low.tensor(position)
+        low.require(tensor.dtype in C_TYPES, f"input {position} is {tensor.dtype.name}")
+        name = emit.buffer(low.input(position), C_TYPES[tensor.dtype])
+        index = emit.index(tensor.shape, out, i)
+        half = tensor.dtype == TensorType.FLOAT16
+        found.append(f"LOAD_HALF({name}, {index})" if half else f"{name}[{index}]")
+    return found
+
+
+def express(emit: Emit, node: Node, i: str) -> str:
+    """The present node's value at output element `i`."""
+    return expression(emit, node, operands(emit, node, i))
+
+
+def extend(emit: Emit, text: str, j: int, i: str) -> tuple[str, int]:
+    """`text`, the value of the present node's output `j`, continued through the nodes that can be
+    fused; and the tensor that it is then."""
+    low = emit.low
+    tensor = low.node.outputs[j]
+    if low.fusion is None:
+        return text, tensor
+    first = low.node
+    while True:
+        follower = low.fusion.follower(tensor)
+        if follower is None or low.graph.nodes[follower].op not in ELEMENTWISE:
+            break
+        node = low.graph.nodes[follower]
+        mark = emit.mark()
+        low.node = node
+        try:
+            _require_types(low)
+            text = expression(emit, node, operands(emit, node, i, tensor, text))
+        except Unsupported:
+            emit.restore(mark)
+            break
+        low.fusion.fused.add(follower)
+        tensor = node.outputs[0]
+    low.node = first
+    return text, tensor
+
+
+def _require_types(low: Lowering) -> None:
+    target = low.output_tensor()
+    low.require(target.dtype in C_TYPES, "the output has no C type")
+    low.require(target.dtype != TensorType.FLOAT16, "float16 is not computed")
+
+
+def follow(low: Lowering, j: int) -> Tail:
+    """The tail of the present node's kernel."""
+    emit = Emit(low)
+    text, tensor = extend(emit, "(v)", j, "(i)")
+    ctype = C_TYPES[low.graph.tensors[tensor].dtype]
+    output = Ref(Memory.TENSOR, tensor)
+    lines = [f"#define OUT_T {ctype}"]
+    if text != "(v)":
+        extra = "".join(f", {declaration}" for declaration in emit.declarations)
+        lines += [f"#define EPILOGUE(v, i) ({text})", f"#define EPILOGUE_ARGS {extra}"]
+    return Tail(output, "\n".join(lines) + "\n", emit.args)
