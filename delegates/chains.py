@@ -25,7 +25,11 @@ def operands(emit: Emit, node: Node, i: str, given: int | None = None, text: str
         tensor = low.tensor(position)
         low.require(tensor.dtype in C_TYPES, f"input {position} is {tensor.dtype.name}")
         name = emit.buffer(low.input(position), C_TYPES[tensor.dtype])
-        index = emit.index(tensor.shape, out, i)
+        shape = tensor.shape
+        if node.op == "SELECT" and position == 0 and len(shape) == 1:
+            # Unlike others, SELECT spreads a vector of conditions over the first axis.
+            shape = shape + (1,) * (len(out) - 1)
+        index = emit.index(shape, out, i)
         half = tensor.dtype == TensorType.FLOAT16
         found.append(f"LOAD_HALF({name}, {index})" if half else f"{name}[{index}]")
     return found
