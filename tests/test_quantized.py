@@ -15,6 +15,7 @@ from litegpu.ops.quantized import (
     multiply_by_quantized_multiplier,
     multiply_int64_by_quantized_multiplier,
     quantize_multiplier,
+    quantize_multipliers,
 )
 from litegpu.ops.requantize import (
     FixedPoint,
@@ -82,10 +83,20 @@ def test_multipliers_are_nearest(real: float) -> None:
     assert error <= Fraction(2) ** (shift - 32)
 
 
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
+def test_many_multipliers_are_those_of_each(real: list[float]) -> None:
+    edges = [0.0, 1.0, 1 - 2.0**-40, 2.0**-33, 0.5 - 2.0**-35, -0.25]
+    multipliers, shifts = quantize_multipliers(np.array(real + edges))
+    pairs = list(zip(multipliers.tolist(), shifts.tolist(), strict=True))
+    assert pairs == [quantize_multiplier(r) for r in real + edges]
+
+
 @pytest.mark.parametrize("real", [math.inf, math.nan, -math.inf])
 def test_multipliers_must_be_finite(real: float) -> None:
     with pytest.raises(OpError, match="finite"):
         quantize_multiplier(real)
+    with pytest.raises(OpError, match="finite"):
+        quantize_multipliers(np.array([1.0, real]))
 
 
 def test_tiny_multipliers_vanish() -> None:
@@ -135,7 +146,7 @@ def assert_equal_to_definition(
 
 @pytest.mark.parametrize("shift", range(-12, 4))
 def test_tiles_around_every_tie(shift: int) -> None:
-    """Powers of two put a tie on every other accumulator, or near one where the roundings differ."""
+    """Powers of two put a tie on every other accumulator, or near it where roundings differ."""
     acc = np.arange(-(2**14), 2**14, dtype=np.float32).reshape(-1, 64)
     for nudge in (1.0, 1 + 2.0**-30, 1 - 2.0**-30, 1 + 2.0**-20):
         rescale = FixedPoint(np.full(64, nudge * 2.0**shift))

@@ -71,7 +71,11 @@ def batch_matmul(ctx: OpContext) -> Step:
         return lambda: None
     if ctx.dtype(1) == T.FLOAT32:
         left, right = operands(ctx, ctx.input(0), ctx.input(1))
-        return lambda: np.matmul(left, right, out=y)
+
+        def step() -> None:
+            np.matmul(left, right, out=y)
+
+        return step
     if ctx.dtype(0) == T.FLOAT32:
         return hybrid_step(ctx)
     return integer_step(ctx)

@@ -68,12 +68,12 @@ def conv_of_quantized_images(
 
 
 def hybrid_scales(ctx: OpContext, channels: int, axis: int) -> Array:
-    """The scale of each channel of weights that meet floats; their zero points count for nothing."""
+    """The scale of each channel of weights that meet floats; zero points count for nothing."""
     return channel_scales(ctx.tensor(1), channels, axis, zero_points=False)
 
 
 def quantize_images(x: Array, asymmetric: bool, centered: Array) -> Array:
-    """Writes the quantised values less their zero points to `centered`; returns each image's scale."""
+    """Writes quantised values less their zero points to `centered`; returns each image's scale."""
     images = quantize_rows(x.reshape(len(x), -1), asymmetric)
     np.subtract(
         images.values,

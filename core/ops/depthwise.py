@@ -128,7 +128,8 @@ def depthwise_of_integers(ctx: OpContext, rows: Axis, columns: Axis, reaching: R
     bias = ctx.input(2) if ctx.has(2) else None
 
     def bounds(values: Array) -> Array:
-        return np.abs(values).sum(axis=0) * float(rule.largest)
+        sums: Array = np.abs(values).sum(axis=0)
+        return sums * float(rule.largest)
 
     def centered() -> Array:
         return kernel.astype(np.float64) - rule.weights_zero_point
@@ -137,7 +138,7 @@ def depthwise_of_integers(ctx: OpContext, rows: Axis, columns: Axis, reaching: R
     dtype = np.float32 if exact else np.float64
     taps = Taps(ctx.input(0), rows, columns, y, dtype, ctx.scratch)
 
-    def pack() -> tuple[Array, Requantize]:
+    def pack() -> tuple[tuple[Array, ...], Requantize]:
         values = centered()
         biases = 0 if bias is None else bias.astype(np.int64)
         added = biases - rule.zero_point * values.sum(axis=0).astype(np.int64)

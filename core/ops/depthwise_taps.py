@@ -43,7 +43,7 @@ class Tile:
     copies: tuple[tuple[Array, Array], ...]
 
     def sum_taps(self, weights: tuple[Array, ...], fill: float) -> None:
-        """Writes the sum over taps of weights times windows to `result`; padding reads as `fill`."""
+        """Writes the sums over taps of weights times windows; padding reads as `fill`."""
         for part in self.fills:
             part.fill(fill)
         for target, source in self.copies:
@@ -76,8 +76,8 @@ def phases(columns: Axis) -> list[Phase]:
 class Taps:
     """The tiles of images [batch, height, width, channels] for an output `y`.
 
-    `dtype` is the type of products and sums. `in_place`: floats are summed in the output itself, else
-    in `sums` [capacity, channels], whose first rows are then a tile's results.
+    `dtype` is the type of products and sums. `in_place`: floats are summed in the output itself,
+    else in `sums` [capacity, channels], whose first rows are then a tile's results.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ class ExactMatrix:
     def product(self, left: Array, out: Array, part: Array) -> None:
         """Writes left [groups, rows, depth] @ weights to `out` [groups, rows, columns].
 
-        `out` is of the type `accumulator`; `part` (float32) is as `out`, used where there are parts.
+        `out` is of the type `accumulator`; `part`, float32, is as `out`, for sums in parts.
         """
         if len(self.parts) == 1:
             np.matmul(left, self.parts[0][1], out=out)
@@ -56,25 +56,27 @@ def exact_matrix(
 
     `accumulator` float64 asks for one part in float64 whatever the weights.
     """
-    groups, columns, depth = weights.shape
-    values = weights.transpose(0, 2, 1).astype(np.float64)
-    values -= zero_point
+    values = weights.astype(np.float32)
+    if zero_point:
+        values -= np.float32(zero_point)
     magnitudes = np.abs(values)
-    bounds = magnitudes.sum(axis=1).reshape(-1) * largest
-    sums = values.sum(axis=1).reshape(-1).astype(np.int64)
+    bounds = magnitudes.sum(axis=2, dtype=np.float64).reshape(-1) * largest
+    sums = values.sum(axis=2, dtype=np.float64).reshape(-1).astype(np.int64)
+    depth = weights.shape[2]
     count = 1 if accumulator is None else MOST_PARTS + 1
     while count <= MOST_PARTS and _largest_part(magnitudes, count) * largest > EXACT32:
         count += 1
+    columns_last = values.transpose(0, 2, 1)
     if count > MOST_PARTS:
-        parts: tuple[tuple[slice, Array], ...] = ((slice(0, depth), values),)
-        return ExactMatrix(parts, bounds, sums, np.float64)
-    packed = values.astype(np.float32)
+        packed = columns_last.astype(np.float64, order="C")
+        return ExactMatrix(((slice(0, depth), packed),), bounds, sums, np.float64)
+    packed = np.ascontiguousarray(columns_last)
     parts = tuple((s, packed[:, s]) for s in _split(depth, count))
     return ExactMatrix(parts, bounds, sums, np.float32 if count == 1 else np.float64)
 
 
 def depth_parts(depth: int, largest: float) -> tuple[list[slice], Any, Any]:
-    """(parts of the depth, type of the products, type of their sums) for products up to `largest`."""
+    """(parts of the depth, type of products, type of their sums) for products up to `largest`."""
     count = max(1, -(-depth // max(1, int(EXACT32 // max(largest, 1)))))
     if largest > EXACT32 or count > MOST_PARTS:
         return [slice(0, depth)], np.float64, np.float64
@@ -87,8 +89,8 @@ def _split(depth: int, count: int) -> list[slice]:
 
 
 def _largest_part(magnitudes: Array, count: int) -> float:
-    """The largest sum of magnitudes of one part of one column."""
+    """The largest sum of magnitudes of one part of the depth of one column."""
     return max(
-        float(magnitudes[:, s].sum(axis=1).max(initial=0.0))
-        for s in _split(magnitudes.shape[1], count)
+        float(magnitudes[:, :, s].sum(axis=2, dtype=np.float64).max(initial=0.0))
+        for s in _split(magnitudes.shape[2], count)
     )

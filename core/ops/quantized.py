@@ -1,6 +1,7 @@
 """Fixed-point arithmetic of quantised operators, as the reference kernels define it, in one place.
 
-A real multiplier m is held as an int32 `multiplier` in [2^30, 2^31) and a `shift`: m = multiplier * 2^(shift - 31).
+A real multiplier m is held as an int32 `multiplier` in [2^30, 2^31) and a `shift`:
+m = multiplier * 2^(shift - 31).
 The reference rounds twice: a saturating doubling high multiply, then a rounding right shift
 (Jacob et al. 2017, arXiv:1712.05877, section 2.2, as in gemmlowp's fixedpoint.h).
 """
@@ -26,7 +27,7 @@ ALMOST_HALF = np.nextafter(np.float32(0.5), np.float32(0))
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
-    """(multiplier, shift) of a real multiplier: multiplier * 2^(shift - 31), (0, 0) where it underflows."""
+    """(multiplier, shift) with real = multiplier * 2^(shift - 31); (0, 0) where it underflows."""
     if real == 0.0:
         return 0, 0
     if not math.isfinite(real):
@@ -44,13 +45,22 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
 
 def quantize_multipliers(real: Array) -> tuple[Int32s, Int32s]:
     """`quantize_multiplier` of each element: (multipliers, shifts), both int32."""
-    pairs = [quantize_multiplier(float(r)) for r in np.asarray(real, np.float64).reshape(-1)]
-    table = np.array(pairs, np.int64).reshape(-1, 2).astype(np.int32)
-    return table[:, 0].copy(), table[:, 1].copy()
+    values = np.asarray(real, np.float64).reshape(-1)
+    if not np.isfinite(values).all():
+        found = values[~np.isfinite(values)][0]
+        raise OpError(f"the scales give the multiplier {found}; expected a finite one")
+    mantissas, shifts = np.frexp(values)
+    multipliers = np.copysign(np.floor(np.abs(mantissas) * 2**31 + 0.5), mantissas)
+    carried = np.abs(multipliers) == 2**31
+    multipliers = np.where(carried, multipliers / 2, multipliers)
+    shifts = shifts + carried
+    vanish = shifts < -31
+    multipliers, shifts = np.where(vanish, 0, multipliers), np.where(vanish, 0, shifts)
+    return multipliers.astype(np.int32), shifts.astype(np.int32)
 
 
 def doubling_high_multiply(a: Array, b: Array | int) -> Int64s:
-    """round(a * b / 2^31) of int32 values held as int64; half rounds up, the one overflow saturates."""
+    """round(a * b / 2^31) of int32 values held as int64; half rounds up, overflow saturates."""
     product = np.multiply(a, b, dtype=np.int64)
     product += 1 << 30
     product >>= 31
@@ -69,9 +79,10 @@ def rounding_right_shift(x: Array, exponent: Array | int) -> Int64s:
 def multiply_by_quantized_multiplier(
     x: Array, multiplier: Array | int, shift: Array | int
 ) -> Int64s:
-    """x * multiplier * 2^(shift - 31) with the reference's two roundings; x is int32-valued, the result int64.
+    """x * multiplier * 2^(shift - 31) with the reference's two roundings, as int64.
 
-    `multiplier` and `shift` broadcast against `x`. The left shift wraps in 32 bits, as in the reference.
+    `x` is int32-valued; `multiplier` and `shift` broadcast against it. The left shift wraps in 32
+    bits, as in the reference.
     """
     left = np.maximum(shift, 0) & 31
     right = np.maximum(np.negative(shift), 0)
@@ -82,7 +93,7 @@ def multiply_by_quantized_multiplier(
 def multiply_int64_by_quantized_multiplier(
     x: Array, multiplier: Array | int, shift: Array | int
 ) -> Int64s:
-    """The form for int64 accumulators of int16 operators: the multiplier reduced to 16 bits, one rounding.
+    """The form for int64 accumulators of int16 operators: 16 bits of the multiplier, one rounding.
 
     |x| < 2^47; half rounds up; the result wraps in 32 bits.
     """
@@ -111,7 +122,7 @@ def per_tensor(tensor: Tensor) -> tuple[float, int]:
 
 
 def round_half_away(x: Array) -> Array:
-    """Floats rounded to the nearest integer in their own precision, half away from zero, as C rounds."""
+    """Floats rounded to the nearest integer in their own precision, half away from zero."""
     almost_half = np.nextafter(x.dtype.type(0.5), x.dtype.type(0))
     rounded: Array = np.trunc(x + np.copysign(almost_half, x))
     return rounded

@@ -27,7 +27,7 @@ from .tiles import repeats
 class Rescale(Protocol):
     """How integer accumulators become outputs, one column of results per channel.
 
-    `real` are the multipliers as float64; `slack` bounds |exact - real product| beyond one rounding;
+    `real` are the multipliers as float64; `slack` bounds |exact - product| beyond one rounding;
     `limit` is the magnitude up to which accumulators are as the reference holds them, unwrapped.
     """
 
@@ -73,7 +73,7 @@ class FixedPoint64:
 
 
 class RealMultiplier:
-    """Accumulators times a float64, rounded half away from zero; beyond int32 it is -2^31, as on x86."""
+    """Accumulators times a float64, rounded half away from zero; -2^31 beyond int32, as on x86."""
 
     def __init__(self, real: Array, wide: bool) -> None:
         self.real = np.asarray(real, np.float64)
@@ -104,7 +104,7 @@ def requantize(
 
 
 class Work(NamedTuple):
-    """What `Requantize` writes in passing: flat arrays, two of the accumulators' type and one bool."""
+    """What `Requantize` writes in passing: flat arrays, two of the accumulators' type, one bool."""
 
     y: Array
     error: Array
@@ -114,9 +114,9 @@ class Work(NamedTuple):
 class Requantize:
     """`requantize` of tiles of accumulators held as floats, equal to it bit for bit.
 
-    Floats give nearly all results; those so near a tie that the reference's roundings may go the other
-    way are computed again in integers. `offsets` is added to each row of accumulators; `bounds` are
-    the largest magnitudes that the accumulators of each column can have before that.
+    Floats give nearly all results; those so near a tie that the reference's roundings may go the
+    other way are computed again in integers. `offsets` is added to each row of accumulators;
+    `bounds` are the largest magnitudes that the accumulators of each column can have before that.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Requantize:
         return -(-rows // self.rows) * self.rows
 
     def __call__(self, acc: Array, out: Array, work: Work) -> None:
-        """Writes `out` [rows, columns], C-contiguous; `acc` and `work` have room for `capacity` rows."""
+        """Writes `out` [rows, columns], C-contiguous; `acc` and `work` hold `capacity` rows."""
         if not self._fast:
             totals = acc[: len(out)].astype(np.int64) + self._offsets
             out[...] = requantize(totals, self._rescale, self._output)

@@ -70,7 +70,7 @@ def windows(ctx: OpContext) -> Windows:
             raise OpError(f"dimensions {flat} do not make a layout of rank {rank}")
         return flat
 
-    flat = (0,) * (2 * count) if o.padding is None else tuple(int(p) for p in o.padding.reshape(-1))
+    flat = (0,) * (2 * count) if o.padding is None else tuple(int(p) for p in np.ravel(o.padding))
     ctx.require(len(flat) == 2 * count, f"expected {2 * count} paddings")
     into = layout(o.input_batch_dimension, o.input_spatial_dimensions, o.input_feature_dimension)
     kernel = layout(

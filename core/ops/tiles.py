@@ -1,4 +1,4 @@
-"""Matrices worked on a tile of rows at a time, so that what one pass writes the next finds in cache.
+"""Matrices worked on by tiles of rows, so that what one pass writes the next finds in cache.
 
 Vectors that apply to every row are held repeated, and rows are taken several together: loops over a
 few columns are slow.

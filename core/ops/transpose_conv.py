@@ -112,6 +112,8 @@ class Landing:
 def transpose_conv(ctx: OpContext) -> Step:
     at = Operands()
     o = options_of(ctx, TransposeConvOptions)
+    if ctx.output().size == 0:
+        return lambda: None
     y, x, kernel = ctx.output().shape, ctx.shape(at.image), ctx.shape(at.weights)
     strides = o.stride_h, o.stride_w
     before = [
@@ -156,7 +158,8 @@ def integer_step(ctx: OpContext, landing: Landing, activation: Activation) -> St
         return stored.astype(np.float64) - rule.weights_zero_point
 
     def bounds(weights: Array) -> Array:
-        return np.abs(weights).sum(axis=(1, 2, 3)) * float(rule.largest + abs(rule.zero_point))
+        sums: Array = np.abs(weights).sum(axis=(1, 2, 3))
+        return sums * float(rule.largest + abs(rule.zero_point))
 
     exact = is_known and bounds(centered()).max(initial=0.0) <= EXACT32
     dtype = np.float32 if exact else np.float64

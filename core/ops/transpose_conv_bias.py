@@ -50,6 +50,8 @@ def prepare_mediapipe(ctx: OpContext) -> list[Shape]:
 @op("Convolution2DTransposeBias", prepare=prepare_mediapipe, custom=True)
 def convolution_2d_transpose_bias(ctx: OpContext) -> Step:
     """MediaPipe's transposed convolution: sizes follow from the input, input 2 is the bias."""
+    if ctx.output().size == 0:
+        return lambda: None
     _, strides, before = mediapipe_windows(ctx)
     x, kernel = ctx.shape(MEDIAPIPE.image), ctx.shape(MEDIAPIPE.weights)
     landing = Landing(ctx.output().shape, x, kernel, strides, before)

@@ -191,6 +191,7 @@ CASES = [
         kernel=(4, 3, 3, 900),
         out_scale=9,
     ),
+    float_case("no image", (0, 4, 4, 3), (4, 3, 3, 3), options(Padding.SAME, (2, 2))),
     hybrid_case("per tensor", [0.02]),
     hybrid_case("per channel", np.linspace(0.01, 0.03, 4)),
     *(

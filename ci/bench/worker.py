@@ -1,0 +1,101 @@
+"""One runtime in a process of its own: commands on standard input, JSON lines on standard output.
+
+    worker.py RUNTIME MODEL THREADS
+
+RUNTIME is litegpu, xnnpack or ref. The first line out says how long import, load, allocation and
+the first invoke took and what memory they needed; each line in is a number of invokes to time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def peak_mib() -> float:
+    """The most memory that this process has had resident, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def interpreter(runtime: str, model: str, threads: int) -> Any:
+    if runtime == "litegpu":
+        os.environ["LITEGPU_DEFAULT_DELEGATES"] = ""
+        import litegpu
+
+        return litegpu.Interpreter(model_path=model, num_threads=threads)
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolvers = {"xnnpack": OpResolverType.AUTO, "ref": OpResolverType.BUILTIN_REF}
+    return Interpreter(
+        model_path=model,
+        num_threads=threads,
+        experimental_op_resolver_type=resolvers[runtime],
+    )
+
+
+def fill_inputs(made: Any) -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for detail in made.get_input_details():
+        shape, dtype = detail["shape"], np.dtype(detail["dtype"])
+        if dtype.kind == "f":
+            value: Any = rng.normal(0, 0.5, shape)
+        elif dtype.kind in "iu":
+            value = rng.integers(0, 100, shape)
+        else:
+            continue
+        made.set_tensor(detail["index"], np.asarray(value, dtype))
+
+
+def arena_bytes(made: Any) -> int | None:
+    """Bytes of litegpu's arena; LiteRT does not tell."""
+    arena = getattr(getattr(made, "_plan", None), "arena", None)
+    return None if arena is None else int(arena.nbytes)
+
+
+def main() -> None:
+    runtime, model, threads = sys.argv[1:4]
+    start = time.perf_counter()
+    if runtime == "litegpu":
+        import litegpu  # noqa: F401
+    else:
+        import ai_edge_litert.interpreter  # noqa: F401
+    imported = time.perf_counter()
+    made = interpreter(runtime, model, int(threads))
+    loaded = time.perf_counter()
+    made.allocate_tensors()
+    allocated = time.perf_counter()
+    fill_inputs(made)
+    before = time.perf_counter()
+    made.invoke()
+    report = {
+        "import_s": imported - start,
+        "load_s": loaded - imported,
+        "allocate_s": allocated - loaded,
+        "first_ms": (time.perf_counter() - before) * 1e3,
+        "arena_bytes": arena_bytes(made),
+        "peak_mib": peak_mib(),
+    }
+    print(json.dumps(report), flush=True)
+    for line in sys.stdin:
+        times = []
+        for _ in range(int(line)):
+            before = time.perf_counter()
+            made.invoke()
+            times.append((time.perf_counter() - before) * 1e3)
+        print(json.dumps(times), flush=True)
+
+
+if __name__ == "__main__":
+    main()
