@@ -23,6 +23,11 @@ class DeviceLost(Exception):
     `run`."""
 
 
+class BadData(Exception):
+    """The inputs make an operator fail. Delegates raise it in `run`; the CPU then does this one
+    run, and says what is wrong."""
+
+
 class Executable(Protocol):
     """A compiled partition."""
 
