@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from litegpu.delegate import Unsupported
+from litegpu.delegate import BadData, Unsupported
 from litegpu.graph import ABSENT, Array, Graph, Node
 from litegpu.memory import plan
 from litegpu.partition import Partition
@@ -18,7 +18,7 @@ from . import lowering as _lowering  # noqa: F401  (registers every lowering)
 from .device import Device
 from .lowering.context import Lowering, Options, tensor_size
 from .lowering.registry import LOWERINGS
-from .program import Constant, Launch, Memory, Program, Ref, lifetimes
+from .program import FLAG, Constant, Launch, Memory, Program, Ref, lifetimes
 
 
 class ConstantCache:
@@ -117,6 +117,8 @@ class GpuExecutable:
         self._held = [constants.get(constant) for constant in program.constants]
         self._variables = [i for i, t in enumerate(part.inputs) if graph.tensors[t].is_variable]
         buffers = _place(device, graph, part, program)
+        self._flag = self._new_flag() if program.checks_data() else None
+        buffers[FLAG] = self._flag
         self._inputs = [buffers[Ref(Memory.TENSOR, program.root(t))] for t in part.inputs]
         self._outputs = [buffers[Ref(Memory.TENSOR, program.root(t))] for t in part.outputs]
         functions = device.build([launch.kernel for launch in program.launches])
@@ -135,6 +137,19 @@ class GpuExecutable:
             return arg
         return self._held[arg.index].buffer if arg.kind is Memory.CONSTANT else buffers[arg]
 
+    def _new_flag(self) -> Any:
+        flag = self._device.allocate(4)
+        self._device.upload(np.zeros(1, np.int32), flag)
+        return flag
+
+    def _check_flag(self) -> None:
+        """Raises BadData, and lowers the flag, where a kernel raised it."""
+        found = np.zeros(1, np.int32)
+        self._device.download(self._flag, found)
+        if found[0]:
+            self._device.upload(np.zeros(1, np.int32), self._flag)
+            raise BadData("a kernel found an index that is out of range")
+
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         device = self._device
         with self._lock:
@@ -143,6 +158,8 @@ class GpuExecutable:
                     device.upload(array, buffer)
             for step in self.steps:
                 step()
+            if self._flag is not None:
+                self._check_flag()
             for array, buffer in zip(outputs, self._outputs, strict=True):
                 if array.nbytes:
                     device.download(buffer, array)

@@ -12,11 +12,13 @@ from litegpu.memory import Lifetime
 
 
 class Memory(Enum):
-    """What a buffer holds: a tensor of the graph, a packed constant, or a launch's own insides."""
+    """What a buffer holds: a tensor of the graph, a packed constant, a launch's own insides, or
+    whether the data were found to be wrong."""
 
     TENSOR = "tensor"
     CONSTANT = "constant"
     SCRATCH = "scratch"
+    FLAG = "flag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,9 @@ class Ref:
     kind: Memory
     index: int
 
+
+FLAG = Ref(Memory.FLAG, 0)
+"""One int32 of the program, 0 until a kernel finds data that the operator cannot take."""
 
 Argument = Ref | np.generic
 """What a kernel takes: a buffer, or a NumPy scalar by value."""
@@ -76,6 +81,10 @@ class Program:
     scratch: list[int] = field(default_factory=list[int])
     aliases: dict[int, int] = field(default_factory=dict[int, int])
 
+    def checks_data(self) -> bool:
+        """Whether a kernel may raise the flag."""
+        return any(arg is FLAG for launch in self.launches for arg in launch.args)
+
     def root(self, tensor: int) -> int:
         """The tensor whose memory a tensor shares: itself unless it is an alias."""
         while tensor in self.aliases:
@@ -100,7 +109,7 @@ def lifetimes(
 
     for when, launch in enumerate(program.launches):
         for arg in launch.args:
-            if isinstance(arg, Ref) and arg.kind is not Memory.CONSTANT:
+            if isinstance(arg, Ref) and arg.kind in (Memory.TENSOR, Memory.SCRATCH):
                 touch(arg, when)
     for t in inputs:
         touch(Ref(Memory.TENSOR, program.root(t)), 0)

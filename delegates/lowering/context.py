@@ -16,7 +16,7 @@ from litegpu.schema.enums import TensorType
 
 from ..device import DeviceInfo
 from ..fusion import Fusion, Tail
-from ..program import Argument, Constant, Kernel, Launch, Memory, Program, Ref
+from ..program import FLAG, Argument, Constant, Kernel, Launch, Memory, Program, Ref
 
 C_TYPES = {
     TensorType.FLOAT32: "float",
@@ -156,6 +156,11 @@ class Lowering:
         """`size` bytes for the launches of this node."""
         self.program.scratch.append(size)
         return Ref(Memory.SCRATCH, len(self.program.scratch) - 1)
+
+    def flag(self) -> Ref:
+        """Where kernels RAISE what the CPU raises an error for, such as an index out of range: the
+        CPU then runs the partition in place of the device."""
+        return FLAG
 
     def alias(self, j: int = 0, i: int = 0) -> None:
         """Lets output `j` be the memory of input `i`: no launch."""

@@ -108,10 +108,10 @@ def merged(shape: Shape, x: Sequence[int], y: Sequence[int]) -> list[Axis]:
     return out or [Axis(1, 0, 0)]
 
 
-def widest(axes: Sequence[Axis], size: int, offsets: Sequence[int]) -> int:
+def widest(axes: Sequence[Axis], size: int, offsets: Sequence[int], repeated: bool) -> int:
     """The largest unit in bytes that all runs, strides and offsets are multiples of."""
     *outer, run = axes
-    if (run.x, run.y) not in ((size, size), (0, 0)):
+    if run.y != size or run.x != (0 if repeated else size):
         return size
     numbers = [run.size * size, *offsets, *(s for axis in outer for s in (axis.x, axis.y))]
     return max(n for n in UNITS if n == size or all(number % n == 0 for number in numbers))
@@ -121,7 +121,7 @@ def in_units(axes: Sequence[Axis], size: int, unit: int) -> list[Axis]:
     """Axes whose strides are bytes, in elements of `unit` bytes."""
     *outer, run = [Axis(axis.size, axis.x // unit, axis.y // unit) for axis in axes]
     if unit != size:
-        run = Axis(axes[-1].size * size // unit, 1, 1)
+        run = Axis(axes[-1].size * size // unit, int(axes[-1].x > 0), 1)
     return [*outer, run]
 
 
@@ -132,15 +132,18 @@ def geometry(low: Lowering, axes: Sequence[Axis]) -> Ref:
     return low.constant(np.array(rows, np.int32))
 
 
-def copy(low: Lowering, x: View, y: View) -> None:
-    """Records the launch that copies `x`, broadcast to the shape of `y`, into `y`."""
+def copy(low: Lowering, x: View, y: View, repeated: bool = False) -> None:
+    """Records the launch that copies `x`, broadcast to the shape of `y`, into `y`.
+
+    `repeated`: x is one element, and its buffer holds it again and again for 16 bytes.
+    """
     if not y.array.size:
         return
     shape = y.array.shape
     given = x.array if x.array.shape == shape else np.broadcast_to(x.array, shape)
     axes = merged(shape, given.strides, y.array.strides)
     size, offsets = given.itemsize, (x.seen(given).offset, y.offset)
-    unit = widest(axes, size, offsets)
+    unit = widest(axes, size, offsets, repeated)
     axes = in_units(axes, size, unit)
     starts = [offset // unit for offset in offsets]
     if not tiled(low, x.ref, y.ref, axes, starts, unit):
@@ -211,11 +214,12 @@ def copy_by_table(low: Lowering, x: View, y: View, table: Array) -> None:
     )
 
 
-def fill(low: Lowering, y: View, value: int | Array = 0) -> None:
-    """Records the launch that writes `value`, an element of y's bits, all over `y`."""
-    element = np.asarray(value)
-    if element.itemsize != y.array.itemsize:
-        element = element.astype(_UNREAD[y.array.itemsize])
-    whole = np.tile(np.atleast_1d(element), 16 // element.itemsize)
-    bits = low.constant(whole.view(np.uint8))
-    copy(low, view(bits, (), y.array.itemsize), y)
+def fill(low: Lowering, y: View, value: int = 0) -> None:
+    """Records the launch that writes the integer `value` all over `y`."""
+    size = y.array.itemsize
+    copy(low, view(low.constant(repetition(value, size)), (), size), y, repeated=True)
+
+
+def repetition(value: int, size: int) -> Array:
+    """16 bytes of `value` in two's complement, `size` bytes each time."""
+    return np.frombuffer(value.to_bytes(size, "little", signed=value < 0) * (16 // size), np.uint8)

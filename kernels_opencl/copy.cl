@@ -1,0 +1,91 @@
+#include "common.clh"
+// x, y: elements of type T. geometry: int [3, rank]: sizes, strides in x, strides in y, of the axes
+// of the copy. GPU: one work item an element. CPU: one work item a part of a row, `chunk` elements
+// of the last axis, or a tile.
+
+#ifndef T
+#define T uint
+#endif
+#ifndef CPU_DEVICE
+#define CPU_DEVICE 0
+#endif
+#ifndef TILE
+#define TILE 16
+#endif
+
+// Moves *from and *to to element i of the first `axes` axes.
+INLINE void seek(GLOBAL const int* RESTRICT geometry, int rank, int axes, int i, int* from,
+                 int* to) {
+  for (int d = axes - 1; d >= 0; d--) {
+    int size = geometry[d], rest = i / size, at = i - rest * size;
+    *from += at * geometry[rank + d];
+    *to += at * geometry[2 * rank + d];
+    i = rest;
+  }
+}
+
+#if CPU_DEVICE
+KERNEL copy_strided(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
+                    GLOBAL const int* RESTRICT geometry, int rank, int from, int to, int chunk,
+                    int rows) {
+  int row = THREAD_Y, start = THREAD_X * chunk;
+  if (row >= rows || start >= geometry[rank - 1]) return;
+  seek(geometry, rank, rank - 1, row, &from, &to);
+  int count = min(geometry[rank - 1] - start, chunk);
+  int step_x = geometry[2 * rank - 1], step_y = geometry[3 * rank - 1];
+  x += from + start * step_x;
+  y += to + start * step_y;
+  if (step_y == 1 && step_x == 1) {
+    for (int i = 0; i < count; i++) y[i] = x[i];
+  } else if (step_y == 1 && step_x == 0) {
+    T value = x[0];
+    for (int i = 0; i < count; i++) y[i] = value;
+  } else {
+    for (int i = 0; i < count; i++) y[i * step_y] = x[i * step_x];
+  }
+}
+#else
+KERNEL copy_strided(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
+                    GLOBAL const int* RESTRICT geometry, int rank, int from, int to, int chunk,
+                    int count) {
+  int i = THREAD_X;
+  if (i >= count) return;
+  seek(geometry, rank, rank, i, &from, &to);
+  y[to] = x[from];
+}
+#endif
+
+// Beside the axes of geometry there are `rows`, contiguous in x and step_y apart in y, and `cols`,
+// contiguous in y and step_x apart in x. A block moves TILE x TILE of them.
+KERNEL copy_tiles(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
+                  GLOBAL const int* RESTRICT geometry, int rank, int from, int to, int rows,
+                  int cols, int step_x, int step_y) {
+  seek(geometry, rank, rank, THREAD_Z, &from, &to);
+  x += from;
+  y += to;
+#if CPU_DEVICE
+  int first_row = THREAD_Y * TILE, first_col = THREAD_X * TILE;
+  if (first_row >= rows || first_col >= cols) return;
+  int last_row = min(first_row + TILE, rows), last_col = min(first_col + TILE, cols);
+  for (int row = first_row; row < last_row; row++)
+    for (int col = first_col; col < last_col; col++) y[row * step_y + col] = x[col * step_x + row];
+#else
+  LOCAL T tile[TILE][TILE + 1];
+  int row = BLOCK_Y * TILE + LANE_X, col = BLOCK_X * TILE + LANE_Y;
+  if (row < rows && col < cols) tile[LANE_Y][LANE_X] = x[col * step_x + row];
+  BARRIER;
+  row = BLOCK_Y * TILE + LANE_Y;
+  col = BLOCK_X * TILE + LANE_X;
+  if (row < rows && col < cols) y[row * step_y + col] = tile[LANE_X][LANE_Y];
+#endif
+}
+
+// Bytes, each replaced by its entry of table [256].
+KERNEL copy_by_table(GLOBAL const uchar* RESTRICT x, GLOBAL uchar* RESTRICT y,
+                     GLOBAL const int* RESTRICT geometry, int rank, int from, int to,
+                     GLOBAL const uchar* RESTRICT table, int count) {
+  int i = THREAD_X;
+  if (i >= count) return;
+  seek(geometry, rank, rank, i, &from, &to);
+  y[to] = table[x[from]];
+}
