@@ -72,7 +72,7 @@ def rounding_right_shift(x: Array, exponent: Array | int) -> Int64s:
     mask = (np.int64(1) << np.asarray(exponent, np.int64)) - 1
     remainder = x & mask
     threshold = (mask >> 1) + (x < 0)
-    shifted: Int64s = (x >> exponent) + (remainder > threshold)
+    shifted: Int64s = np.add(x >> exponent, remainder > threshold, dtype=np.int64)
     return shifted
 
 
