@@ -25,7 +25,7 @@ make_venv() {
 }
 
 quiet_pip() {
-    PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore python -m pip --quiet "$@"
+    PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore python -m pip -qq "$@"
 }
 
 use_venv() {

@@ -11,10 +11,20 @@ from typing import Any
 import litegpu
 from litegpu.schema.reader import open_model
 
-from tests.model_runs import ALL, Run, compare, inputs_of, outputs, runs
+from tests.model_runs import ALL, CPU, Run, compare, inputs_of, outputs, runs
 from tests.tolerance import WHOLE_MODEL
 
 INVOKES = 5
+
+PAGE = """# Models
+
+Made by `./ci/model_table > docs/models.md`: real models, and models from the test-suites of other
+projects, on random inputs, twice each, on the CPU, against LiteRT. `equal`: bit for bit. `agrees`:
+floats within 1e-4 of the largest magnitude; the largest difference is relative to that. `against`:
+the resolver (ref: BUILTIN_REF; opt: BUILTIN_WITHOUT_DEFAULT_DELEGATES, where ref lacks an operator
+or is wrong). Times are medians on a machine with two busy cores: they tell milliseconds from
+seconds.
+"""
 
 
 def row(run: Run) -> tuple[str, bool]:
@@ -24,9 +34,9 @@ def row(run: Run) -> tuple[str, bool]:
     try:
         found = compare(run, litegpu)
     except Exception as error:
-        reason = " ".join(str(error).split()).replace("|", "\\|")
+        reason = str(error).strip().partition("\n")[0].replace("|", "\\|")
         kind = "refused" if _refused(run) else "failed"
-        return f"| {run} | {nodes} | {kind}: {reason[:120]} | | | |", False
+        return f"| {run} | {nodes} | {kind}: {reason} | | | |", False
     agrees = found.largest <= (0 if found.exact else WHOLE_MODEL)
     outcome = "equal" if found.largest == 0 else "agrees" if agrees else "differs"
     line = f"| {run} | {nodes} | {outcome} | {found.largest:.2g} | {found.resolver} |"
@@ -44,12 +54,13 @@ def _refused(run: Run) -> bool:
 
 def _run(run: Run) -> list[dict[str, Any]]:
     steps = inputs_of(run, open_model(run.path))
-    return outputs(litegpu, run.path.read_bytes(), steps, run.signature, "AUTO")
+    return outputs(litegpu, run.path.read_bytes(), steps, run.signature, CPU)
 
 
 def _seconds(run: Run) -> float:
     """The median of some invokes after the first, with inputs set."""
-    interpreter = litegpu.Interpreter(run.path)
+    kind = litegpu.OpResolverType[CPU]
+    interpreter = litegpu.Interpreter(run.path, experimental_op_resolver_type=kind)
     (step, *_) = inputs_of(run, open_model(run.path))
     if run.signature is not None:
         runner = interpreter.get_signature_runner(run.signature)
@@ -71,6 +82,7 @@ def _median(call: Any) -> float:
 
 
 def main(parts: Sequence[str]) -> None:
+    print(PAGE)
     print("| model | nodes | outcome | largest difference | against | invoke, ms |")
     print("|---|---|---|---|---|---|")
     wanted = [run for run in runs(ALL) if not parts or any(part in str(run) for part in parts)]

@@ -62,7 +62,8 @@ def test_arena_of_real_models_is_within_a_quarter_of_what_is_live(path: str) -> 
     try:
         it.allocate_tensors()
     except RuntimeError as error:
-        assert "unresolved custom op" in str(error) or "TRANSPOSE_CONV" in str(error)  # noqa: PT017
+        refused = ("unresolved custom op", "TRANSPOSE_CONV", "SVDF")
+        assert any(text in str(error) for text in refused)  # noqa: PT017
         return
     lifetimes = list(it._plan.lifetimes.values())  # type: ignore[union-attr]
     aligned = [Lifetime(-(-x.size // ALIGNMENT) * ALIGNMENT, x.first, x.last) for x in lifetimes]

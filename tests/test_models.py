@@ -6,7 +6,7 @@ import litegpu
 import pytest
 from litegpu.schema.reader import open_model
 
-from .model_runs import ALL, Run, compare, inputs_of, outputs, runs
+from .model_runs import ALL, CPU, Run, compare, inputs_of, outputs, runs
 from .tolerance import WHOLE_MODEL
 
 REFUSED = {
@@ -35,4 +35,4 @@ def test_agrees_with_litert(run: Run) -> None:
 def test_refuses_in_one_clear_line(run: Run) -> None:
     steps = inputs_of(run, open_model(run.path))
     with pytest.raises((RuntimeError, ValueError), match=REFUSED[run.path.stem]):
-        outputs(litegpu, run.path.read_bytes(), steps, run.signature, "AUTO")
+        outputs(litegpu, run.path.read_bytes(), steps, run.signature, CPU)
