@@ -41,10 +41,11 @@ def prepare_svdf(ctx: OpContext) -> list[Shape]:
     integer = given == INT8
     units = filters // options.rank
     require(ctx, FEATURES, (filters, depth), held)
-    require(ctx, TIME, (filters, memory), TensorType.INT16 if integer else held)
+    state_type = ctx.require_dtype(STATE, *((TensorType.INT16, INT8) if integer else (FLOAT,)))
+    require(ctx, TIME, (filters, memory), state_type if integer else held)
     if ctx.has(BIAS):
         require(ctx, BIAS, (units,), TensorType.INT32 if integer else FLOAT)
-    require(ctx, STATE, (batch, filters * memory), TensorType.INT16 if integer else FLOAT)
+    require(ctx, STATE, (batch, filters * memory), state_type)
     ctx.require(ctx.tensor(STATE).is_variable, "input 4 is the state; it must be a variable tensor")
     ctx.require(
         ctx.output_dtype() == given, f"output is {ctx.output_dtype().name}, unlike the input"
@@ -101,16 +102,21 @@ def _multipliers(ctx: OpContext) -> list[tuple[int, int]]:
 
 
 def _bind_integer(ctx: OpContext, options: SVDFOptions, state: Array) -> Step:
+    """State and weights of time are int16 with zero point 0; or int8 as in TensorFlow Lite Micro,
+    where the state has a zero point. (LiteRT reads int8 states as int16, past their ends.)"""
     x, y = ctx.input(X), ctx.output()
     to_state, to_output = _multipliers(ctx)
     features = affine(ctx.value(FEATURES), per_tensor(ctx.tensor(X))[1])
     weights = ctx.value(TIME).astype(np.int64)
     bias = ctx.value(BIAS) if ctx.has(BIAS) else np.int64(0)
     zero_point = per_tensor(ctx.output_tensor())[1]
+    bits = 8 * state.dtype.itemsize
+    rest = per_tensor(ctx.tensor(STATE))[1] if bits == 8 else 0
 
     def step() -> None:
-        remember(state, saturate(multiply_by_quantized_multiplier(features(x), *to_state), 16))
-        filtered = np.einsum("bfm,fm->bf", state, weights)
+        scaled = multiply_by_quantized_multiplier(features(x), *to_state)
+        remember(state, saturate(scaled + rest, bits))
+        filtered = np.einsum("bfm,fm->bf", state - np.int64(rest), weights)
         total = filtered.reshape(*y.shape, options.rank).sum(axis=-1) + bias
         # The reference adds up in 32 bits, which wrap.
         wrapped = total.astype(np.int32)

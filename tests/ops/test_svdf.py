@@ -105,12 +105,41 @@ ERRORS = [
     refused(F, 4, const(np.zeros((2, 20), np.float32)), "variable"),
     refused(F, 4, state(np.zeros((2, 19), np.float32)), "shape"),
     refused(F, 0, given(np.zeros((2, 3), np.int32)), "INT32"),
-    refused(I8, 2, const(np.zeros((4, 5), np.int8), scale=1.0), "INT16"),
+    refused(I8, 2, const(np.zeros((4, 5), np.int8), scale=1.0), "INT16|INT8"),
     refused(I8, 1, const(np.zeros((4, 3), np.int8)), "quantised"),
     replace(F, name="refused: 4 inputs", inputs=F.inputs[:4], error="inputs"),
 ]
 
 CASES = [*FLOATS, *ACTIVATED, *INTEGERS, *ERRORS]
+
+
+def small_state() -> Case:
+    """int8 state and weights of time, as TensorFlow Lite Micro has them: three invokes by hand.
+
+    Scales are powers of two and values even, so that every rescaling is exact: the state is half
+    the product of features, and the output half the filtered sum with its bias.
+    """
+    x, w = np.array([[6, -2]], np.int8), np.array([[2, 1], [-1, 3]], np.int8)
+    time, bias = np.array([[1, 2, 3], [3, 2, 1]], np.int8), np.array([4, -8], np.int32)
+    inputs = [
+        given(x, scale=0.5, zero_point=2),
+        const(w, scale=0.25),
+        const(time, scale=0.5),
+        const(bias, scale=0.125),
+        state(np.zeros((1, 6), np.int8), scale=0.25, zero_point=7),
+    ]
+    product = (x.astype(int) - 2) @ w.T
+    history = np.zeros((2, 3), int)
+    for _ in range(3):
+        history = np.column_stack([history[:, 1:], product[0] // 2])
+    total = (history * time).sum(axis=1) + bias
+    expected = np.clip(total // 2 - 100, -128, 127).astype(np.int8)[None]
+    outputs = [out(np.int8, scale=0.25, zero_point=-100)]
+    options = SVDFOptions(1, Activation.RELU)
+    return Case("int8 state", "SVDF", inputs, outputs, options, 4, expected=[expected], invokes=3)
+
+
+CASES.append(small_state())
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
