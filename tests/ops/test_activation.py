@@ -6,6 +6,7 @@ import math
 from itertools import product
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from litegpu.schema.options import GeluOptions, LeakyReluOptions
@@ -166,6 +167,7 @@ def failing(name: str, op: str, x: Any, error: str, target: Any, **quant: Any) -
 CASES = [
     *(plain(op, shape) for op, shape in product(FORMULAS, SHAPES)),
     *(plain(op, (3, 4), np.float16) for op in HALF),
+    *(plain(op, (3, 4), ml_dtypes.bfloat16) for op in ("LOGISTIC", "TANH")),
     *(gelu(shape, approximate) for shape, approximate in product(SHAPES, (True, False))),
     *(gelu((3, 4), approximate, np.float16) for approximate in (True, False)),
     *(leaky(shape, alpha) for shape, alpha in product(SHAPES, (0.2, -0.5, 1.5, 0.0))),

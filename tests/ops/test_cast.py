@@ -13,7 +13,7 @@ from litegpu.schema.enums import TensorType as T
 from litegpu.schema.options import BitcastOptions, CastOptions
 
 from tests.cases import Case, check, const, given, out
-from tests.values import PACKED, name, values
+from tests.values import PACKED, PLAIN, name, values
 
 LITERT = (
     np.float32,
@@ -132,6 +132,7 @@ BITCASTS = [
         if np.dtype(a).itemsize >= np.dtype(b).itemsize
     ),
     *(bitcast((2, 3), a, b) for a, b in [(np.float32, np.int32), (np.int16, np.float16)]),
+    *(bitcast((3, 2), dtype, np.uint16) for dtype in PLAIN if dtype not in (np.float64, *INTEGERS)),
     bitcast((2, 3), np.float64, np.uint16),
     bitcast((), np.int32, np.uint8),
     bitcast((2,), np.int16, np.int32),

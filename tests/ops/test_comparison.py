@@ -64,6 +64,7 @@ BOOLS = np.array([True, False, True]), np.array([True, True, False])
 
 CASES = [
     *(plain(op, d, s) for op, d, s in product(FORMULAS, TYPES, SHAPES)),
+    *(plain("GREATER", NUMPY[T.BFLOAT16], s) for s in SHAPES),
     *(
         quantised(op, dtype, scales, shapes)
         for op, dtype, scales, shapes in product(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from litegpu.schema.options import MatrixDiagOptions, MatrixSetDiagOptions
@@ -12,7 +13,7 @@ from tests.cases import Case, check, given, out
 from tests.values import PLAIN, name, values
 
 KNOWN = (np.float32, np.int8, np.uint8, np.int16, np.int32, np.int64)
-NARROW = (np.bool_, np.float16)
+NARROW = (np.bool_, np.float16, np.uint16, ml_dtypes.bfloat16)
 """Types that the reference takes for 32-bit words, writing beyond its output: never run there."""
 RIGHT = tuple(d for d in PLAIN if d in KNOWN or np.dtype(d).itemsize >= 4)
 

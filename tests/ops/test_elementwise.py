@@ -85,7 +85,7 @@ DTYPES: dict[str, tuple[Any, ...]] = {
     "SQUARED_DIFFERENCE": (np.float32, np.int32),
     "FLOOR_DIV": (np.float32, np.int8, np.int16, np.int32),
     "FLOOR_MOD": (np.int8, np.int16, np.int32, np.int64),
-    "ATAN2": (np.float32, np.float64, np.float16),
+    "ATAN2": (np.float32, np.float64, np.float16, NUMPY[T.BFLOAT16]),
 }
 BFLOAT16 = NUMPY[T.BFLOAT16]
 

@@ -71,7 +71,7 @@ TYPES = [
         GatherOptions() if op == "GATHER" else None,
     )
     for op, positions in (("GATHER", [3, 0, 2]), ("GATHER_ND", [[3, 0], [1, 2]]))
-    for dtype in [*DTYPES, np.bool_]
+    for dtype in [*DTYPES, np.bool_, ml_dtypes.bfloat16]
     for index in INDEX_TYPES
 ]
 

@@ -13,7 +13,7 @@ from litegpu.schema.options import ResizeBilinearOptions, ResizeNearestNeighborO
 from tests.cases import Case, check, const, given, out
 
 BILINEAR_TYPES = (np.float32, np.uint8, np.int8, np.int16)
-NEAREST_TYPES = (np.float32, np.int32, np.int16, np.uint8, np.int8)
+NEAREST_TYPES = (np.float32, np.int32, np.int16, np.uint8, np.int8, np.uint16, np.uint32)
 RULES = [(False, False), (True, False), (False, True)]
 SIZES = [
     ((1, 3, 4), (6, 8)),

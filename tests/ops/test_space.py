@@ -125,6 +125,11 @@ BATCHES = [
         for r in (const, given)
     ),
     *(
+        batch(B2S, (12, 2, 3, 2), [2, 3], [(1, 0), (2, 4)], d)
+        for d in PLAIN
+        if d not in LITERT_BATCH
+    ),
+    *(
         batch(op, shape, [2, 2], [(1, 1), (0, 2)], d, scale={"scale": 0.5, "zero_point": z})
         for op, shape in [(S2B, (1, 2, 2, 3)), (B2S, (4, 2, 2, 3))]
         for d, z in [(np.uint8, 130), (np.int8, -7), (np.int16, 0)]
