@@ -127,9 +127,10 @@ def in_units(axes: Sequence[Axis], size: int, unit: int) -> list[Axis]:
 
 def geometry(low: Lowering, axes: Sequence[Axis]) -> Ref:
     """int32 [3, axes]: sizes, strides of the source, strides of the target."""
-    rows = [[a.size for a in axes], [a.x for a in axes], [a.y for a in axes]]
-    low.require(max(map(abs, sum(rows, [])), default=0) < 2**31, "the tensor has 2^31 elements")
-    return low.constant(np.array(rows, np.int32))
+    rows = np.array([[a.size for a in axes], [a.x for a in axes], [a.y for a in axes]], np.int64)
+    largest = int(np.abs(rows).max(initial=0))
+    low.require(largest < 2**31, "the tensor has 2^31 elements or more")
+    return low.constant(rows.astype(np.int32))
 
 
 def copy(low: Lowering, x: View, y: View, repeated: bool = False) -> None:
