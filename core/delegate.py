@@ -19,8 +19,22 @@ class Unsupported(Exception):
 
 
 class DeviceLost(Exception):
-    """The delegate's device is gone: none of its partitions can run any more. Delegates raise it in
-    `run`."""
+    """The delegate's device is gone, and none of its partitions can run any more.
+
+    Delegates raise it from any method; they are not called again by that interpreter.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a node is not on a delegate.
+
+    `code` is stable: constant, dynamic_shape, stateful, excluded, unsupported, refusal_failed,
+    cost, too_small, too_many, compile_failed, run_failed, device_lost.
+    """
+
+    code: str
+    reason: str
 
 
 class BadData(Exception):
@@ -74,6 +88,10 @@ class Cost:
     seconds_per_partition: float
     seconds_per_byte: float
 
+    def __post_init__(self) -> None:
+        if self.speedup <= 0:
+            raise ValueError(f"Cost.speedup is {self.speedup}; a number > 0 expected")
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -115,6 +133,7 @@ class Policy:
 def _members(name: str, value: Any) -> frozenset[Any]:
     kind = str if name == "exclude_ops" else int
     items = value.split(",") if isinstance(value, str) else value
+    items = [items] if isinstance(items, int) else items
     try:
         return frozenset(kind(item) for item in items)
     except (TypeError, ValueError) as error:
@@ -132,6 +151,11 @@ class Slot:
     name: str = ""
     dead: str | None = None
 
+    def note(self, error: Exception) -> None:
+        """Marks the delegate as dead where the error says so."""
+        if isinstance(error, DeviceLost):
+            self.dead = str(error)
+
 
 class DelegateWarning(UserWarning):
     """A partition runs on the CPU instead of on a delegate: which delegate, which nodes, and the
@@ -143,8 +167,7 @@ class DelegateWarning(UserWarning):
         text = f"{type(cause).__name__}: {cause}"
         listed = ", ".join(map(str, nodes[:8])) + (", …" if len(nodes) > 8 else "")
         super().__init__(
-            f"delegate {delegate!r} failed to {when} the partition of nodes {listed}; it runs on "
-            f"the CPU. {text}"
+            f"delegate {delegate!r} failed to {when} nodes {listed}; the CPU runs them. {text}"
         )
         self.delegate = delegate
         self.nodes = nodes

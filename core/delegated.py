@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .delegate import DelegateWarning, DeviceLost, Executable, Slot
+from .delegate import BadData, DelegateWarning, DeviceLost, Executable, Refusal, Slot
 from .errors import InvokeError
 from .graph import Array
 from .ops.registry import Step
 from .partition import Partition
+from .warning import warn
 
 if TYPE_CHECKING:
     from .workspace import Workspace
 
 OWN_REFERENCES = 2
-"""References to a view that is held by one tuple, as sys.getrefcount counts them."""
+"""References to an attribute's only value, as sys.getrefcount counts them."""
 
 
 class BrokenContract(Exception):
     """What a delegate did that `Executable.run` forbids."""
 
 
+class Lent:
+    """A tensor's memory as a delegate sees it: every view of it, and every view of those, hangs on
+    one array, whose references tell whether any is still held."""
+
+    def __init__(self, array: Array, writeable: bool) -> None:
+        self.array = array
+        self._writeable = writeable
+        if array.dtype.hasobject:
+            self._root = array.view()
+        else:
+            memory = memoryview(array.reshape(-1).view(np.uint8))
+            self._root = np.asarray(memory if writeable else memory.toreadonly())
+
+    def view(self) -> Array:
+        found = self._root.view(self.array.dtype).reshape(self.array.shape)
+        found.flags.writeable = self._writeable
+        return found
+
+    def held(self) -> bool:
+        return sys.getrefcount(self._root) > OWN_REFERENCES
+
+
 class Delegated:
     """Runs a partition. A failure is never a partial result: variables are restored, and the CPU
-    runs it all."""
+    runs it all.
+
+    `cpu_steps` gives the steps by node; `gave_up` is told why the CPU runs them from now on; `node`
+    is the node that runs, the first where the delegate runs all.
+    """
 
     def __init__(
         self,
@@ -36,38 +63,65 @@ class Delegated:
         part: Partition,
         executable: Executable,
         slot: Slot,
-        cpu_steps: Callable[[], Sequence[Step]],
+        cpu_steps: Callable[[], Mapping[int, Step]],
+        gave_up: Callable[[Refusal], None],
     ) -> None:
+        self.node = part.nodes[0]
         self._space = space
         self._part = part
         self._executable = executable
         self._slot = slot
         self._cpu_steps = cpu_steps
-        self._fallback: Sequence[Step] | None = None
+        self._gave_up = gave_up
+        self._fallback: Mapping[int, Step] | None = None
         self._checked = False
+        self._lent: dict[int, Lent] = {}
         tensors = space.graph.tensors
         self._variables = [t for t in part.inputs if tensors[t].is_variable]
 
     def __call__(self) -> None:
-        if self._fallback is None and self._slot.dead is not None:
-            self._give_up(DeviceLost(self._slot.dead))
-        if self._fallback is None:
-            state = [self._space.array(t).copy() for t in self._variables]
-            try:
-                self._run()
-            except Exception as error:
-                for t, values in zip(self._variables, state, strict=True):
-                    np.copyto(self._space.array(t), values)
-                if isinstance(error, DeviceLost):
-                    self._slot.dead = str(error)
-                self._give_up(error)
         if self._fallback is not None:
-            for step in self._fallback:
-                step()
+            self._run_on_cpu(self._fallback)
+            return
+        error = self._failure()
+        if error is None:
+            return
+        if self._slot.policy.fallback == "raise" and not isinstance(error, BadData):
+            raise InvokeError(
+                f"delegate {self._slot.name!r} failed to run nodes {list(self._part.nodes)}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        steps = self._cpu_steps()
+        self._run_on_cpu(steps)
+        if not isinstance(error, BadData):
+            self._give_up(error, steps)
+
+    def _run_on_cpu(self, steps: Mapping[int, Step]) -> None:
+        for self.node, step in steps.items():
+            step()
+
+    def _failure(self) -> Exception | None:
+        """What went wrong on the delegate, variables as they were before; None if nothing did."""
+        if self._slot.dead is not None:
+            return DeviceLost(self._slot.dead)
+        state = [self._space.array(t).copy() for t in self._variables]
+        try:
+            self._run()
+        except BaseException as error:
+            # The traceback holds what this run was lent: later runs get views of their own.
+            self._lent = {}
+            for t, values in zip(self._variables, state, strict=True):
+                np.copyto(self._space.array(t), values)
+            if not isinstance(error, Exception):
+                raise
+            self._slot.note(error)
+            return error
+        return None
 
     def _run(self) -> None:
-        inputs = tuple(self._input(t) for t in self._part.inputs)
-        outputs = tuple(self._space.array(t).view() for t in self._part.outputs)
+        part = self._part
+        inputs = tuple(self._lend(t, t in self._variables) for t in part.inputs)
+        outputs = tuple(self._lend(t, True) for t in part.outputs)
         before = None if self._checked else [x.copy() for x in inputs]
         run: Callable[..., object] = self._executable.run
         result = run(inputs, outputs)
@@ -75,20 +129,28 @@ class Delegated:
             raise BrokenContract(
                 f"run returned {type(result).__name__}; it must write into the outputs it is given"
             )
-        for what, views in (("input", inputs), ("output", outputs)):
-            for position in range(len(views)):
-                if sys.getrefcount(views[position]) > OWN_REFERENCES:
-                    raise BrokenContract(
-                        f"run kept {what} {position}, whose memory is used for other tensors"
-                    )
+        del inputs, outputs
+        self._check_returned()
         if before is not None:
             self._check_untouched(before)
             self._checked = True
 
-    def _input(self, tensor: int) -> Array:
-        view = self._space.array(tensor).view()
-        view.flags.writeable = tensor in self._variables
-        return view
+    def _lend(self, tensor: int, writeable: bool) -> Array:
+        array = self._space.array(tensor)
+        lent = self._lent.get(tensor)
+        if lent is None or lent.array is not array:
+            lent = self._lent[tensor] = Lent(array, writeable)
+        return lent.view()
+
+    def _check_returned(self) -> None:
+        if not any(lent.held() for lent in self._lent.values()):
+            return
+        gc.collect()
+        kept = [t for t, lent in self._lent.items() if lent.held()]
+        if kept:
+            raise BrokenContract(
+                f"run kept the memory of tensor {kept[0]}, which is used for other tensors"
+            )
 
     def _check_untouched(self, before: Sequence[Array]) -> None:
         for t, values in zip(self._part.inputs, before, strict=True):
@@ -97,14 +159,9 @@ class Delegated:
                 np.copyto(self._space.array(t), values)
                 raise BrokenContract(f"run wrote to its input, tensor {t}")
 
-    def _give_up(self, error: Exception) -> None:
-        """From now on the CPU runs the partition; says so once, or raises under
-        fallback="raise"."""
-        nodes = self._part.nodes
-        if self._slot.policy.fallback == "raise":
-            raise InvokeError(
-                f"delegate {self._slot.name!r} failed to run nodes {list(nodes)}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        warnings.warn(DelegateWarning(self._slot.name, nodes, error, "run"), stacklevel=2)
-        self._fallback = self._cpu_steps()
+    def _give_up(self, error: Exception, steps: Mapping[int, Step]) -> None:
+        """From now on the CPU runs the partition; says so once."""
+        self._fallback = steps
+        code = "device_lost" if isinstance(error, DeviceLost) else "run_failed"
+        self._gave_up(Refusal(code, f"{type(error).__name__}: {error}"))
+        warn(DelegateWarning(self._slot.name, self._part.nodes, error, "run"))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .cost import cpu_seconds
-from .delegation import Refusal, crossing_bytes
+from .delegate import Refusal
 from .graph import Graph
 from .partition import CPU, Partition
+from .worth import crossing_bytes
 
 if TYPE_CHECKING:
     from .plan import ExecutionPlan

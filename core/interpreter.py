@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
@@ -29,6 +28,7 @@ from .session import Session
 from .signature import SignatureRunner, full_signature_list, signature_list
 from .threads import checked_threads, use_threads
 from .views import Views
+from .warning import warn
 
 _VIEW_ALIVE = """There is at least 1 reference to internal data
       in the interpreter in the form of a numpy array or slice. Be sure to
@@ -89,14 +89,10 @@ class Interpreter:
         self._delegates = arguments["experimental_delegates"]
         self._slots = self._choose_delegates(resolver)
         if self._preserve and resolver in (OpResolverType.AUTO, OpResolverType.BUILTIN):
-            warnings.warn(
+            warn(
                 "Warning: Enabling `experimental_preserve_all_tensors` with the BUILTIN or AUTO "
-                "op resolver is "
-                "intended for debugging purposes only. Be aware that this can significantly "
-                "increase memory "
-                "usage by storing all intermediate tensors.",
-                UserWarning,
-                stacklevel=3,
+                "op resolver is intended for debugging purposes only. Be aware that this can "
+                "significantly increase memory usage by storing all intermediate tensors."
             )
         self._model = load(arguments["model_path"], arguments["model_content"])
         self._session = Session(
@@ -341,13 +337,13 @@ class Interpreter:
         return [self._get_op_details(i) for i in range(len(self._graph.nodes))]
 
     def explain(self) -> Explanation:
-        """Who runs each node and why, for the main graph and all graphs that are planned: needs
-        allocate_tensors()."""
+        """Who runs each node and why, for all graphs that are planned: needs allocate_tensors(), or
+        a call of a signature."""
         self._check_usable()
-        if self._plan is None:
-            raise InvokeError("explain() needs allocate_tensors() first.")
         others = (self._session.latest_plan(g) for g in range(1, len(self._model.graphs)))
-        plans = [self._plan, *(plan for plan in others if plan is not None)]
+        plans = [plan for plan in (self._plan, *others) if plan is not None]
+        if not plans:
+            raise InvokeError("explain() needs allocate_tensors() first.")
         return explain(plans, [slot.name for slot in self._slots])
 
     def num_subgraphs(self) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .delegated import Delegated
-from .delegation import Delegation, delegate
+from .delegation import Delegation, delegate, give_back
 from .errors import InvokeError, PrepareError, ValueUnknown, node_error
 from .graph import Array, Shape
 from .ops.context import OpContext
@@ -110,7 +110,8 @@ class ExecutionPlan:
         executable = self.delegation.executables[position]
         slot = self.session.slots[part.owner - 1]
         cpu_steps = partial(self._rebinding_steps, part.nodes)
-        self.steps.append(Delegated(self.space, part, executable, slot, cpu_steps))
+        gave_up = partial(give_back, self.delegation, position, slot)
+        self.steps.append(Delegated(self.space, part, executable, slot, cpu_steps, gave_up))
         self._step_nodes.append(part.nodes[0])
 
     def _bind(self, index: int) -> Step:
@@ -126,14 +127,14 @@ class ExecutionPlan:
                 raise self._error(PrepareError, index, error) from error
         return Rebinding(self.space, node, index, op)
 
-    def _rebinding_steps(self, nodes: Sequence[int]) -> list[Step]:
+    def _rebinding_steps(self, nodes: Sequence[int]) -> dict[int, Step]:
         """Steps for nodes of a partition whose delegate failed; their tensors get memory as they
         run."""
-        found: list[Step] = []
+        found: dict[int, Step] = {}
         for n in nodes:
             op = self._ops[n]
             assert op is not None
-            found.append(Rebinding(self.space, self.graph.nodes[n], n, op))
+            found[n] = Rebinding(self.space, self.graph.nodes[n], n, op)
         return found
 
     def set_inputs(self, values: Sequence[Array]) -> None:
@@ -160,7 +161,9 @@ class ExecutionPlan:
                     self.session.check_clock()
                 step()
         except Exception as error:
-            raise self._error(InvokeError, self._step_nodes[position], error) from error
+            step = self.steps[position]
+            node = step.node if isinstance(step, Delegated) else self._step_nodes[position]
+            raise self._error(InvokeError, node, error) from error
         finally:
             self.space.running = False
 

@@ -6,7 +6,8 @@ import importlib
 import importlib.util
 import inspect
 import os
-import warnings
+import sys
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from .delegate import Delegate, Executable, Policy, Slot
 from .errors import DelegateLoadError
 from .graph import Graph, Node
 from .partition import Partition
+from .warning import warn
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -133,10 +135,11 @@ def _import(name: str, load: Callable[[], Factory]) -> Factory:
 def _from_file(path: Path) -> Factory:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: cannot open file: No such file")
-    spec = importlib.util.spec_from_file_location(f"litegpu_delegate_{path.stem}", path)
+    name = f"litegpu_delegate_{path.stem}_{zlib.crc32(bytes(path.resolve())):08x}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     factory: Factory = module.create_delegate
     return factory
@@ -160,24 +163,28 @@ def _check_options(name: str, factory: Factory, options: Mapping[str, Any]) -> N
 def default_delegates() -> list[LoadedDelegate]:
     """The delegates that run when none are given: the first of `DEFAULTS` that finds a real GPU.
 
-    A factory says so by an attribute `finds_gpu`, a callable. The environment variable
-    LITEGPU_DEFAULT_DELEGATES (names separated by commas, empty for none) overrides the choice.
+    A factory says so by an attribute `finds_gpu`, a callable. One that fails is passed over with a
+    warning. The environment variable LITEGPU_DEFAULT_DELEGATES (names separated by commas, empty
+    for none) overrides the choice.
     """
     chosen = os.environ.get("LITEGPU_DEFAULT_DELEGATES")
     if chosen is not None:
         return [load_delegate(name.strip()) for name in chosen.split(",") if name.strip()]
     for name in DEFAULTS:
         for point in _installed().select(name=name):
-            factory = point.load()
-            finds_gpu = getattr(factory, "finds_gpu", None)
-            if finds_gpu is not None and finds_gpu():
-                return [load_delegate(name)]
+            try:
+                finds_gpu = getattr(point.load(), "finds_gpu", None)
+                if finds_gpu is not None and finds_gpu():
+                    return [load_delegate(name)]
+            except Exception as error:
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                warn(f"the default delegate {name!r} is installed, but fails: {reason}")
     return []
 
 
 def slots(delegates: Sequence[Any]) -> list[Slot]:
-    """The delegates of one interpreter, each with a name of its own; AttributeError where one lacks
-    the protocol."""
+    """The delegates of one interpreter, each with a name of its own that is not "cpu";
+    AttributeError where one lacks the protocol."""
     found: list[Slot] = []
     for delegate in delegates:
         missing = missing_members(delegate)
@@ -186,7 +193,8 @@ def slots(delegates: Sequence[Any]) -> list[Slot]:
                 f"{type(delegate).__name__!r} object has no attribute {missing[0]!r}"
             )
         loaded = isinstance(delegate, LoadedDelegate)
-        same = sum(slot.name.split("#")[0] == delegate.name for slot in found)
+        taken = ["cpu", *(slot.name.split("#")[0] for slot in found)]
+        same = taken.count(delegate.name)
         found.append(
             Slot(
                 delegate.delegate if loaded else delegate,
@@ -200,8 +208,4 @@ def slots(delegates: Sequence[Any]) -> list[Slot]:
 def warn_of_unused(delegates: Sequence[Any], resolver: str) -> None:
     """Says that a debugging resolver turns the delegates off that were passed."""
     names = ", ".join(str(getattr(d, "name", d)) for d in delegates)
-    warnings.warn(
-        f"{resolver} runs no delegate; these were passed and are not used: {names}",
-        UserWarning,
-        stacklevel=4,
-    )
+    warn(f"{resolver} runs no delegate; these were passed and are not used: {names}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
@@ -301,8 +303,12 @@ def writes_inputs(_: Any, inputs: Any, outputs: Any, run: Any) -> None:
 
 def writes_inputs_by_the_back_door(_: Any, inputs: Any, outputs: Any, run: Any) -> None:
     run(inputs, outputs)
-    base = inputs[0].base
-    base[...] = base[...] * 0 + 1
+    ctypes.memset(inputs[0].ctypes.data, 1, inputs[0].nbytes)
+
+
+def writes_the_base_of_inputs(_: Any, inputs: Any, outputs: Any, run: Any) -> None:
+    run(inputs, outputs)
+    inputs[0].base[...] = 1
 
 
 def keeps_arrays(outer: Any, inputs: Any, outputs: Any, run: Any) -> None:
@@ -323,6 +329,7 @@ RUN_FAULTS = [
     wrong_dtype,
     writes_inputs,
     writes_inputs_by_the_back_door,
+    writes_the_base_of_inputs,
     keeps_arrays,
 ]
 BACK_DOOR_IS_SEEN_AT_FIRST = {writes_inputs_by_the_back_door}
@@ -493,11 +500,16 @@ def test_default_delegates(monkeypatch: pytest.MonkeyPatch) -> None:
     assert taken() == ["cpu", "cpu"]
 
 
-class Point:
-    """An installed entry point."""
+def install(monkeypatch: pytest.MonkeyPatch, **factories: Any) -> None:
+    """Replaces the entry points that are installed. The factories are of this module."""
+    from litegpu import plugins
 
-    def __init__(self, name: str, factory: Any) -> None:
-        self.name, self.load = name, lambda: factory
+    class Point(EntryPoint):
+        def load(self) -> Any:
+            return factories[self.name]
+
+    points = EntryPoints(Point(name, "tests", plugins.GROUP) for name in factories)
+    monkeypatch.setattr(plugins, "_installed", lambda: points)
 
 
 def test_entry_points_that_find_a_gpu_are_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -509,13 +521,8 @@ def test_entry_points_that_find_a_gpu_are_the_default(monkeypatch: pytest.Monkey
     def opencl() -> ReferenceDelegate:
         return ReferenceDelegate(name="opencl")
 
-    points = [Point("opencl", opencl), Point("cuda", cuda)]
     monkeypatch.delenv("LITEGPU_DEFAULT_DELEGATES", raising=False)
-    monkeypatch.setattr(
-        plugins,
-        "entry_points",
-        lambda group, name=None: [p for p in points if name in (None, p.name)],
-    )
+    install(monkeypatch, opencl=opencl, cuda=cuda)
     assert plugins.default_delegates() == []
     opencl.finds_gpu = lambda: True  # type: ignore[attr-defined]
     assert [d.name for d in plugins.default_delegates()] == ["opencl"]
@@ -562,9 +569,7 @@ def test_load_delegate_that_is_not_there(library: str) -> None:
 def test_names_of_known_delegates_say_what_to_install(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from litegpu import plugins
-
-    monkeypatch.setattr(plugins, "entry_points", lambda group, name=None: [])
+    install(monkeypatch)
     with pytest.raises(DelegateLoadError, match=rf"pip install .*litegpu\[{name}"):
         load_delegate(name)
 
@@ -682,3 +687,267 @@ def test_model_round_trip_of_a_cut(seed: int) -> None:
     it = Interpreter(model_content=write_model(part))
     it.allocate_tensors()
     assert random_half(seed)(graph, graph.nodes[0]) in (True, False)
+
+
+def test_explanation_of_what_failed_at_run_time() -> None:
+    delegate = Faulty(raises)
+    it = Interpreter(model_content=models.chain(), experimental_delegates=[delegate])
+    it.allocate_tensors()
+    assert owners(it) == ["faulty", "faulty"]
+    with pytest.warns(DelegateWarning):
+        run(it)
+    graph = it.explain().to_dict()["subgraphs"][0]
+    assert [p["owner"] for p in graph["partitions"]] == ["cpu"]
+    refusal = {"code": "run_failed", "reason": "OSError: the cable is out"}
+    assert [n["refusals"] for n in graph["nodes"]] == [{"faulty": refusal}] * 2
+
+
+def test_warnings_point_at_the_callers_line() -> None:
+    it = Interpreter(model_content=models.chain(), experimental_delegates=[Faulty(raises)])
+    with pytest.warns(DelegateWarning) as caught:
+        run(it)
+    other = Faulty(raises, "compile")
+    with pytest.warns(DelegateWarning) as more:
+        run(Interpreter(model_content=models.chain(), experimental_delegates=[other]))
+    with pytest.warns(UserWarning, match="preserve_all") as third:
+        Interpreter(model_content=models.chain(), experimental_preserve_all_tensors=True)
+    assert {w.filename for w in (*caught, *more, *third)} == {__file__}
+
+
+def test_one_warning_for_all_nodes_that_cannot_be_judged() -> None:
+    delegate = Faulty(raises, "refusal")
+    it = Interpreter(model_content=models.chain(), experimental_delegates=[delegate])
+    with pytest.warns(DelegateWarning) as caught:
+        it.allocate_tensors()
+    assert [w.message.nodes for w in caught] == [(0, 1)]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("answer", [False, True, 3, b"no"])
+def test_refusals_must_be_text(answer: Any) -> None:
+    class Vague(ReferenceDelegate):
+        def refusal(self, graph: Graph, node: Node) -> str | None:
+            return answer  # type: ignore[no-any-return]
+
+    it = Interpreter(model_content=models.chain(), experimental_delegates=[Vague()])
+    with pytest.warns(DelegateWarning, match="a text or None expected"):
+        np.testing.assert_array_equal(run(it), EXPECTED)
+    assert owners(it) == ["cpu", "cpu"]
+
+
+@pytest.mark.parametrize("where", ["refusal", "compile"])
+def test_a_device_lost_while_planning_is_dead_at_once(where: str) -> None:
+    asked = []
+
+    def lost() -> None:
+        asked.append(where)
+        raise DeviceLost("no power")
+
+    it = Interpreter(
+        model_content=models.chain(),
+        experimental_delegates=[Faulty(lost, where)],
+        experimental_disable_delegate_node_fusion=True,
+    )
+    with pytest.warns(DelegateWarning, match="no power") as caught:
+        np.testing.assert_array_equal(run(it), EXPECTED)
+    assert len(caught) == len(asked) == 1
+    nodes = it.explain().to_dict()["subgraphs"][0]["nodes"]
+    assert nodes[1]["refusals"]["faulty"]["code"] == "device_lost"
+
+
+def test_a_dead_delegate_raises_under_fallback_raise() -> None:
+    register_delegate("dying-for-tests", lambda: Faulty(dies, "run"))
+    delegate = load_delegate("dying-for-tests", {"fallback": "raise"})
+    it = Interpreter(model_content=models.chain(), experimental_delegates=[delegate])
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="fell off the bus"):
+            run(it)
+    it.resize_tensor_input(0, [1, 3])
+    with pytest.raises(RuntimeError, match="cannot run any more: the GPU fell off the bus"):
+        it.allocate_tensors()
+
+
+def keeps_a_slice(outer: Any, inputs: Any, outputs: Any, run: Any) -> None:
+    outer.kept.append(outputs[0].reshape(-1)[1:])
+    run(inputs, outputs)
+
+
+def keeps_an_input(outer: Any, inputs: Any, outputs: Any, run: Any) -> None:
+    outer.kept.append(memoryview(inputs[0]))
+    run(inputs, outputs)
+
+
+@pytest.mark.parametrize("fault", [keeps_a_slice, keeps_an_input])
+@pytest.mark.parametrize("first", [0, 2])
+def test_derived_views_that_are_kept_are_noticed(fault: Any, first: int) -> None:
+    delegate = Faulty(fault, "run", first)
+    it = Interpreter(model_content=models.chain(), experimental_delegates=[delegate])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for k in range(4):
+            np.testing.assert_array_equal(run(it, X + k), np.maximum(X + k + 1, 0) + 10)
+    assert [str(w.message).count("run kept the memory of tensor") for w in caught] == [1]
+
+
+def test_garbage_in_cycles_is_not_taken_for_kept() -> None:
+    def cyclic(outer: Any, inputs: Any, outputs: Any, run: Any) -> None:
+        loop: list[Any] = [inputs[0]]
+        loop.append(loop)
+        run(inputs, outputs)
+
+    it = Interpreter(model_content=models.chain(), experimental_delegates=[Faulty(cyclic)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(run(it), EXPECTED)
+
+
+def test_bad_data_is_told_as_by_the_cpu_and_costs_no_delegate() -> None:
+    """The error names the node that fails, not the first of its partition; good data runs on the
+    delegate again."""
+    tensors = (
+        Tensor("x", (4,), F32),
+        Tensor("i", (2,), models.I32),
+        Tensor("twice", (4,), F32),
+        Tensor("y", (2,), F32),
+    )
+    gather = Node("GATHER", 1, (2, 1), (3,), o.GatherOptions())
+    content = models.single(Graph(tensors, (add_node(0, 0, 2), gather), (0, 1), (3,), "main"))
+    delegate = ReferenceDelegate()
+    it = Interpreter(model_content=content, experimental_delegates=[delegate])
+    it.allocate_tensors()
+    it.set_tensor(0, np.array([1, 2, 3, 4], np.float32))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            it.set_tensor(1, np.array([0, 9], np.int32))
+            with pytest.raises(RuntimeError, match=r"GATHER \(node 1") as caught:
+                it.invoke()
+            assert "Node number 1 (GATHER) failed to invoke" in str(caught.value)
+            it.set_tensor(1, np.array([0, 3], np.int32))
+            it.invoke()
+            np.testing.assert_array_equal(it.get_tensor(3), [2, 8])
+    assert owners(it) == ["reference", "reference"]
+
+
+def test_interpreters_that_share_a_delegate() -> None:
+    """Each has its own policy, state and life: one that loses the device leaves the other alone."""
+    delegate = Faulty(dies, "run", 3)
+    one, other = (
+        Interpreter(model_content=stateful(), experimental_delegates=(delegate,)) for _ in range(2)
+    )
+    expected = advance(Interpreter(model_content=stateful()), 3)
+    np.testing.assert_array_equal(advance(one, 3), expected)
+    np.testing.assert_array_equal(advance(other, 3), expected)
+    with pytest.warns(DelegateWarning, match="fell off the bus"):
+        one.invoke()
+    assert owners(one) == ["cpu", "cpu"]
+    assert owners(other) == ["faulty", "faulty"]
+
+
+def test_a_delegate_called_cpu_is_told_from_the_cpu() -> None:
+    delegate = ReferenceDelegate(only(1), "cpu")
+    it = Interpreter(model_content=models.chain(), experimental_delegates=[delegate])
+    run(it)
+    assert owners(it) == ["cpu", "cpu#2"]
+
+
+def test_a_graph_output_that_is_read_within_the_partition() -> None:
+    tensors = (
+        Tensor("x", (2,), F32),
+        *(Tensor(n, (2,), F32) for n in "abc"),
+    )
+    nodes = (add_node(0, 0, 1), add_node(1, 0, 2), add_node(1, 2, 3))
+    content = models.single(Graph(tensors, nodes, (0,), (1, 3, 1), "main"))
+    it = Interpreter(model_content=content, experimental_delegates=[ReferenceDelegate()])
+    np.testing.assert_array_equal(run(it, np.array([1, 2], np.float32)), [2, 4])
+    np.testing.assert_array_equal(it.get_tensor(3), [5, 10])
+    [part] = it.explain().to_dict()["subgraphs"][0]["partitions"]
+    assert part["outputs"] == [1, 3]
+
+
+def test_a_partition_without_inputs() -> None:
+    """Outputs of the graph are computed by every invoke, from constants alone as well."""
+    tensors = (
+        Tensor("x", (2,), F32),
+        constant("one", np.ones(2, np.float32)),
+        Tensor("two", (2,), F32),
+    )
+    content = models.single(Graph(tensors, (add_node(1, 1, 2),), (0,), (2,), "main"))
+    it = Interpreter(model_content=content, experimental_delegates=[ReferenceDelegate()])
+    it.allocate_tensors()
+    it._session.poison = True
+    it.invoke()
+    np.testing.assert_array_equal(it.get_tensor(2), [2, 2])
+    [part] = it.explain().to_dict()["subgraphs"][0]["partitions"]
+    assert (part["owner"], part["inputs"], part["bytes_in"]) == ("reference", [], 0)
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_tensors_without_elements(rows: int) -> None:
+    it = Interpreter(model_content=models.chain(), experimental_delegates=[ReferenceDelegate()])
+    it.resize_tensor_input(0, [rows, 3])
+    x = np.ones((rows, 3), np.float32)
+    for _ in range(2):
+        np.testing.assert_array_equal(run(it, x), x + 11)
+    assert owners(it) == ["reference", "reference"]
+
+
+def test_inputs_with_a_first_value_are_no_constants() -> None:
+    tensors = (constant("x", np.ones(2, np.float32)), Tensor("y", (2,), F32))
+    content = models.single(Graph(tensors, (add_node(0, 0, 1),), (0,), (1,), "main"))
+    it = Interpreter(model_content=content, experimental_delegates=[ReferenceDelegate()])
+    it.allocate_tensors()
+    it.invoke()
+    np.testing.assert_array_equal(it.get_tensor(1), [2, 2])
+    np.testing.assert_array_equal(run(it, np.array([3, 4], np.float32)), [6, 8])
+
+
+def test_constants_that_were_set_anew() -> None:
+    it = Interpreter(model_content=models.chain(), experimental_delegates=[ReferenceDelegate()])
+    run(it)
+    it.set_tensor(3, np.full(3, 20, np.float32))
+    np.testing.assert_array_equal(run(it), EXPECTED + 10)
+    assert owners(it) == ["reference", "reference"]
+
+
+def test_files_with_dataclasses_load(tmp_path: Path) -> None:
+    text = "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\n"
+    path = tmp_path / "mine.py"
+    path.write_text(f"{text}class Options:\n    a: int = 1\n{FILE}")
+    assert load_delegate(path).name == "from a file"
+
+
+def test_default_delegates_that_are_broken_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    from litegpu import plugins
+
+    def cuda() -> ReferenceDelegate:
+        raise RuntimeError("no driver")
+
+    def opencl() -> ReferenceDelegate:
+        return ReferenceDelegate(name="opencl")
+
+    cuda.finds_gpu = opencl.finds_gpu = lambda: True  # type: ignore[attr-defined]
+    monkeypatch.delenv("LITEGPU_DEFAULT_DELEGATES", raising=False)
+    install(monkeypatch, opencl=opencl, cuda=cuda)
+    with pytest.warns(UserWarning, match="'cuda' is installed, but fails: .*no driver"):
+        assert [d.name for d in plugins.default_delegates()] == ["opencl"]
+
+
+def test_costs_must_make_sense() -> None:
+    with pytest.raises(ValueError, match=r"Cost.speedup is 0"):
+        Cost(speedup=0, seconds_per_partition=0, seconds_per_byte=0)
+
+
+def test_an_interrupt_leaves_state_as_it_was() -> None:
+    def interrupted(_: Any, inputs: Any, outputs: Any, run: Any) -> None:
+        run(inputs, outputs)
+        raise KeyboardInterrupt
+
+    delegate = Faulty(interrupted)
+    it = Interpreter(model_content=stateful(), experimental_delegates=[delegate])
+    it.allocate_tensors()
+    it.set_tensor(0, np.ones((1, 2), np.float32))
+    with pytest.raises(KeyboardInterrupt):
+        it.invoke()
+    delegate.where = "nowhere"
+    expected = advance(Interpreter(model_content=stateful()))
+    np.testing.assert_array_equal(advance(it), expected)
