@@ -16,18 +16,19 @@ from litegpu.schema.writer import write_model
 from tests import oracle
 from tests.cases import Case, check, const, given, out, run_model
 from tests.tolerance import assert_close
+from tests.values import PLAIN, name, values
 
 RNG = np.random.default_rng(136)
 T = TensorType
 
 
-def lookup_case(name: str, wanted: Any, keys: Any, values: Any, **rest: Any) -> Case:
-    found = np.asarray(values)
+def lookup_case(label: str, wanted: Any, keys: Any, rows: Any, **rest: Any) -> Case:
+    found = np.asarray(rows)
     kind = T.STRING if found.dtype.kind in "SU" else found.dtype
     return Case(
-        name,
+        label,
         "HASHTABLE_LOOKUP",
-        [given(np.asarray(wanted, np.int32)), const(np.asarray(keys, np.int32)), const(values)],
+        [given(np.asarray(wanted, np.int32)), const(np.asarray(keys, np.int32)), const(rows)],
         [out(kind), out(np.uint8)],
         **rest,
     )
@@ -38,6 +39,7 @@ CASES = [
     lookup_case("rows", [1234, -292, -11, 0], [-11, 0, 1234, 2**30], FLOATS),
     lookup_case("vector", [5, 6, 5], [1, 5, 9], np.float32([1, 2, 3])),
     lookup_case("int8 rank 3", [9, 1], [1, 5, 9], RNG.integers(-9, 9, (3, 2, 2)).astype(np.int8)),
+    *(lookup_case(name(d), [9, 1], [1, 5, 9], values((3, 2), d)) for d in PLAIN),
     lookup_case("strings", [5, 7, 9, -1], [1, 5, 9], np.array(["one", "", "nine"])),
     lookup_case("repeated keys", [3, 3, 2], [1, 3, 3, 3], FLOATS),
     lookup_case("keys out of order", [7, 1, 3, 5], [7, 1, 5, 3], FLOATS),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.cases import Case, check, given, out
+from tests.values import PLAIN
 
-TYPES = (np.float32, np.int8, np.uint8, np.int16, np.int32, np.int64, np.bool_, np.complex64)
 OPS = ("SELECT", "SELECT_V2")
 
 
@@ -41,12 +41,12 @@ F = np.float32([1, 2])
 TEXT = np.array(["a", "b"])
 
 CASES = [
-    *(choice(op, dtype, S, S, S) for op, dtype in product(OPS, TYPES)),
+    *(choice(op, dtype, S, S, S) for op, dtype in product(OPS, PLAIN)),
     *(choice(op, np.float32, (), S, S) for op in OPS),
     *(choice(op, np.float32, (0, 2), (0, 2), (0, 2)) for op in OPS),
     *(choice(op, np.int32, (), (), ()) for op in OPS),
     *(choice(op, np.int32, (1,), (), (1, 1), (1, 1)) for op in OPS),
-    *(choice("SELECT", dtype, (2,), S, S) for dtype in TYPES),
+    *(choice("SELECT", dtype, (2,), S, S) for dtype in PLAIN),
     *(
         choice("SELECT_V2", np.float32, *shapes)
         for shapes in [

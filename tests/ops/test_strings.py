@@ -10,6 +10,7 @@ from litegpu.schema.enums import LSHProjectionType, TensorType
 from litegpu.schema.options import LSHProjectionOptions, SkipGramOptions
 
 from tests.cases import Case, check, const, given, out
+from tests.values import PLAIN, name, values
 
 RNG = np.random.default_rng(30)
 SENTENCE = "The quick\t brown fox jumps over\nthe lazy dog"
@@ -103,6 +104,7 @@ PROJECTIONS = [
         for x in (RNG.integers(0, 1000, (5, 2)).astype(d),)
         for w in (None, RNG.standard_normal(5))
     ),
+    *(projection_case(name(d), values((3, 2), d)) for d in (*PLAIN, object)),
     projection_case("vector", np.int32([123, 456, 789]), weights=[1, 0.5, -2]),
     projection_case("31 bits", np.int32([7, 8]), kind=LSHProjectionType.SPARSE, hashes=(2, 31)),
     projection_case("unknown kind", np.int32([1]), kind=LSHProjectionType.UNKNOWN, error="unknown"),
