@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from .conversion import convert
 from .delegate import Slot
 from .details import op_details, tensor_details
 from .errors import InvokeError
+from .exclusive import Exclusive
 from .explanation import Explanation, explain
 from .graph import Array, Graph, Shape
 from .limits import Limits
@@ -109,7 +109,7 @@ class Interpreter:
         self._plan: ExecutionPlan | None = None
         self._last_plan: ExecutionPlan | None = None
         self._views = Views()
-        self._busy = threading.Lock()
+        self._busy = Exclusive()
         self._closed = False
         self._input_shapes = [graph.tensors[t].shape for t in graph.inputs]
 
@@ -134,7 +134,8 @@ class Interpreter:
         self._check_usable()
         self._ensure_no_views()
         use_threads(self._threads)
-        self._use_plan(self._session.plan(0, self._input_shapes))
+        with self._busy:
+            self._use_plan(self._session.plan(0, self._input_shapes))
 
     def _use_plan(self, plan: ExecutionPlan) -> None:
         """Makes `plan` the current one; inputs whose shape has not changed keep their values."""
@@ -154,17 +155,10 @@ class Interpreter:
         self._run(self._plan)
 
     def _run(self, plan: ExecutionPlan) -> None:
-        if not self._busy.acquire(blocking=False):
-            raise InvokeError(
-                "Another thread is running this interpreter; use one interpreter per thread."
-            )
-        try:
+        with self._busy, np.errstate(all="ignore"):
             use_threads(self._threads)
             self._session.start_clock()
-            with np.errstate(all="ignore"):
-                plan.run()
-        finally:
-            self._busy.release()
+            plan.run()
 
     def _signature_plan(self, graph: int, shapes: Sequence[Shape]) -> ExecutionPlan:
         """The plan for a signature's graph; the main graph's becomes the interpreter's own."""
@@ -194,6 +188,10 @@ class Interpreter:
         shape = self._shape_now(index)
         value = self._on_host(value)
         array = convert(value, self._graph.tensors[index], index, shape)
+        with self._busy:
+            self._set(index, array)
+
+    def _set(self, index: int, array: Array) -> None:
         if self._session.constant(0, index) is not None and index not in self._graph.inputs:
             self._session.set_constant(0, index, array)
             if self._plan is not None:
@@ -222,9 +220,9 @@ class Interpreter:
         dtype = self._model.graphs[subgraph_index].tensors[tensor_index].dtype
         if dtype in _RAW_BYTES:
             array = array.view(np.int8)
-        if array.ndim == 0 and not array.dtype.hasobject:
-            return array[()]
-        return array.copy()
+        with self._busy:
+            scalar = array.ndim == 0 and not array.dtype.hasobject
+            return array[()] if scalar else array.copy()
 
     def get_tensor_dlpack(self, tensor_index: int) -> Any:
         """A copy of a tensor's values as an array that others take through DLPack

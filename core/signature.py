@@ -61,13 +61,13 @@ class SignatureRunner:
             )
         values = self._values(kwargs)
         self._shapes = [values[t].shape if t in values else s for t, s in self._current_shapes()]
-        plan = interpreter._signature_plan(self._signature.graph, self._shapes)
-        for t, value in values.items():
-            np.copyto(plan.space.array(t), value)
-        interpreter._run(plan)
-        return {
-            name: _copy(plan.space.array(self._signature.outputs[name])) for name in self._outputs
-        }
+        with interpreter._busy:
+            plan = interpreter._signature_plan(self._signature.graph, self._shapes)
+            for t, value in values.items():
+                np.copyto(plan.space.array(t), value)
+            interpreter._run(plan)
+            made = {name: plan.space.array(self._signature.outputs[name]) for name in self._outputs}
+            return {name: _copy(array) for name, array in made.items()}
 
     def _values(self, arguments: Mapping[str, Any]) -> dict[int, Array]:
         values = {}

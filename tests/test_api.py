@@ -356,8 +356,11 @@ def test_one_interpreter_in_two_threads_is_an_error_and_no_wrong_result() -> Non
     thread = threading.Thread(target=it.invoke)
     thread.start()
     entered.wait(10)
-    with pytest.raises(RuntimeError, match="one interpreter per thread"):
-        it.invoke()
+    x = np.ones(3, np.float32)
+    calls = (it.invoke, it.allocate_tensors, lambda: it.set_tensor(0, x), lambda: it.get_tensor(1))
+    for call in calls:
+        with pytest.raises(RuntimeError, match="one interpreter per thread"):
+            call()
     leave.set()
     thread.join()
     np.testing.assert_array_equal(it.get_tensor(1), 1)
