@@ -1,0 +1,125 @@
+"""Recurrent operators: SVDF, and steps of LSTM without projection, peepholes or normalisation."""
+
+from __future__ import annotations
+
+import numpy as np
+from litegpu.graph import Array, Node, Tensor
+from litegpu.ops.quantized import quantize_multiplier
+from litegpu.schema.enums import ActivationFunctionType, TensorType
+
+from ..program import Ref
+from .context import Lowering
+from .registry import lowers
+
+F32, I8 = TensorType.FLOAT32, TensorType.INT8
+ACTIVATIONS = {
+    ActivationFunctionType.NONE: "(x)",
+    ActivationFunctionType.RELU: "limit_below(x, 0.0f)",
+    ActivationFunctionType.RELU6: "limit(x, 0.0f, 6.0f)",
+    ActivationFunctionType.RELU_N1_TO_1: "limit(x, -1.0f, 1.0f)",
+    ActivationFunctionType.TANH: "tanh(x)",
+}
+
+
+def _activation(low: Lowering, activation: ActivationFunctionType) -> dict[str, object]:
+    """The define of a fused activation."""
+    low.require(activation in ACTIVATIONS, f"fused activation {activation.name}")
+    return {"ACTIVATION(x)": ACTIVATIONS[activation]}
+
+
+def _scale(low: Lowering, tensor: Tensor) -> tuple[float, int]:
+    quant = tensor.quant
+    low.require(quant is not None and quant.scale.size == 1, f"{tensor.name!r} is not per tensor")
+    assert quant is not None
+    return float(quant.scale[0]), int(quant.zero_point[0])
+
+
+@lowers("SVDF")
+def svdf(low: Lowering, node: Node) -> None:
+    """Two launches: the filters with their states, and the sums of each unit's filters."""
+    dtype = low.require_dtype(0, F32, I8)
+    low.require(low.dtype(1) == dtype, f"hybrid weights of {low.dtype(1).name}")
+    batch, depth = low.shape(0)
+    filters, memory = low.shape(2)
+    units = low.output_tensor().shape[1]
+    options = node.options
+    first, second, rest = [0, 0, 0], [0, 0, 0], 0
+    if dtype == F32:
+        defines = _activation(low, options.fused_activation_function) | {"INTEGER": 0}
+    else:
+        state = low.dtype(4)
+        width = {TensorType.INT16: "short", I8: "char"}[state]
+        defines = {"INTEGER": 1, "X_T": "char", "SUM_T": "int", "STATE_T": width}
+        x, w, t, s = (_scale(low, low.tensor(i)) for i in (0, 1, 2, 4))
+        y = _scale(low, low.output_tensor())
+        rest = s[1] if state == I8 else 0
+        # The products are rounded in float32, as core/ops/svdf.py rounds them.
+        x32, w32, t32, s32, y32 = (np.float32(v[0]) for v in (x, w, t, s, y))
+        first = [x[1], *quantize_multiplier(float(x32 * w32 / s32))]
+        second = [*quantize_multiplier(float(s32 * t32 / y32)), y[1]]
+    filtered = low.scratch(4 * batch * filters)
+    low.launch(
+        "recurrent",
+        "svdf_filter",
+        [batch * filters],
+        [
+            *(low.input(i) for i in (0, 1, 2, 4)),
+            filtered,
+            *(batch, filters, depth, memory),
+            *first,
+            rest,
+        ],
+        defines,
+    )
+    biased = low.has(3)
+    bias = low.input(3) if biased else filtered
+    shape = [batch * units, units, filters // units, int(biased)]
+    args = [filtered, bias, low.output(), *shape, *second]
+    low.launch("recurrent", "svdf_reduce", [batch * units], args, defines)
+
+
+def _stack(low: Lowering, positions: tuple[int, ...]) -> Ref:
+    """Constants of the four gates, one after the other."""
+    arrays = [low.values(i) for i in positions]
+    stacked: Array = np.concatenate([a.reshape(a.shape[0], -1) for a in arrays])
+    return low.constant(np.ascontiguousarray(stacked))
+
+
+@lowers("UNIDIRECTIONAL_SEQUENCE_LSTM")
+def lstm(low: Lowering, node: Node) -> None:
+    """One launch a time step; the states are variables."""
+    low.require_dtype(0, F32)
+    for i in (1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15):
+        low.require(low.has(i), f"input {i} is absent: the gates are coupled")
+        low.require(low.dtype(i) == F32, f"hybrid weights of {low.dtype(i).name}")
+    optional = (9, 10, 11, 16, 17, 20, 21, 22, 23)
+    low.require(
+        not any(low.has(i) for i in optional), "it has peepholes, a projection or normalisation"
+    )
+    options = node.options
+    low.require(not options.diagonal_recurrent_tensors, "its recurrent weights are diagonal")
+    defines = _activation(low, options.fused_activation_function) | {"INTEGER": 0}
+    units, depth = low.shape(1)
+    major = 0 if options.time_major else 1
+    steps, batch = low.shape(0)[major], low.shape(0)[1 - major]
+    weights = _stack(low, (1, 2, 3, 4))
+    recurrent = _stack(low, (5, 6, 7, 8))
+    bias = _stack(low, (12, 13, 14, 15))
+    state, cell = low.input(18), low.input(19)
+    other = low.scratch(4 * batch * units)
+    step_x, row_x = _strides(options.time_major, steps, batch, depth)
+    step_y, row_y = _strides(options.time_major, steps, batch, units)
+    for step in range(steps):
+        # An even number of steps is left: the last one writes the state itself.
+        source, target = (state, other) if (steps - step) % 2 == 0 else (other, state)
+        if step == 0 and source is not state:
+            low.launch("recurrent", "copy_state", [batch * units], [state, other, batch * units])
+        args = [low.input(), weights, recurrent, bias, source, target, cell, low.output()]
+        sizes = [batch, units, depth, step * step_x, row_x, step * step_y, row_y]
+        clip = float(options.cell_clip)
+        low.launch("recurrent", "lstm_step", [batch * units], [*args, *sizes, clip], defines)
+
+
+def _strides(time_major: bool, steps: int, batch: int, width: int) -> tuple[int, int]:
+    """Elements from step to step, and from batch row to batch row."""
+    return (batch * width, width) if time_major else (width, steps * width)
