@@ -17,6 +17,7 @@ from .fused import float_clamp
 
 TILE = 1 << 18
 """Elements of a tile, all its matrices together."""
+LARGEST_TILE = 1 << 24
 RUN = 1024
 """Elements that inner loops should run over."""
 
@@ -27,8 +28,10 @@ def repeats(columns: int) -> int:
 
 
 def tile_rows(elements_per_row: int, rows: int) -> int:
-    """Rows of a tile, 64 or more where there are as many."""
-    return max(1, min(rows, max(64, TILE // max(1, elements_per_row))))
+    """Rows of a tile: 64 or more where there are as many, unless they would take too much memory."""
+    elements = max(1, elements_per_row)
+    fewest = min(64, max(1, LARGEST_TILE // elements))
+    return max(1, min(rows, max(fewest, TILE // elements)))
 
 
 def spans(rows: int, step: int) -> Iterator[tuple[int, int]]:
