@@ -91,7 +91,7 @@ def test_case_takes_the_last_branch_for_other_indices(index: int, factor: int, d
     np.testing.assert_array_equal(got[0], X * factor)
 
 
-def while_model(body: Graph, limit: float = 100) -> bytes:
+def while_model(body: Graph, limit: float = 100, op: str = "WHILE") -> bytes:
     """while max(x) < limit: x = body(x)."""
     tensors = (
         Tensor("x", (2,), F32),
@@ -105,8 +105,9 @@ def while_model(body: Graph, limit: float = 100) -> bytes:
         Node("LESS", 1, (2, 3), (4,), o.LessOptions()),
     )
     condition = Graph(tensors, nodes, (0,), (4,), "condition")
-    options = o.WhileOptions(cond_subgraph_index=1, body_subgraph_index=2)
-    node = Node("WHILE", 1, (0,), (1,), options)
+    kind = o.WhileOptions if op == "WHILE" else o2.StablehloWhileOptions
+    options = kind(cond_subgraph_index=1, body_subgraph_index=2)
+    node = Node(op, 1, (0,), (1,), options)
     return model(
         main(node, Tensor("x", (2,), F32), Tensor("y", (2,), F32), inputs=(0,)), condition, body
     )
@@ -117,6 +118,18 @@ def test_while(device: str) -> None:
     got = run_model(content, [X], device)
     assert_close(got[0], oracle.run(content, [X])[0])
     np.testing.assert_array_equal(got[0], X * 81)
+
+
+def test_stablehlo_while(device: str) -> None:
+    content = while_model(binary("MUL", 3, o.MulOptions()), op="STABLEHLO_WHILE")
+    np.testing.assert_array_equal(run_model(content, [X], device)[0], X * 81)
+
+
+def test_call(device: str) -> None:
+    node = Node("CALL", 1, (0,), (1,), o.CallOptions(subgraph=1))
+    graph = main(node, Tensor("x", (2,), F32), Tensor("y", (2,), F32), inputs=(0,))
+    got = run_model(model(graph, binary("ADD", 5, o.AddOptions())), [X], device)
+    np.testing.assert_array_equal(got[0], X + 5)
 
 
 def test_while_runs_no_iteration(device: str) -> None:

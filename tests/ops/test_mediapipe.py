@@ -194,7 +194,8 @@ def crop(name: str, image: Any, matrix: Any, version: int, size: Any, **rest: An
     options: Any = {"mode": "bilinear", "output_size": list(size)}
     if version > 1:
         options = {"output_height": size[0], "output_width": size[1]}
-    return custom(name, "TransformTensorBilinear", [image, matrix], version, options, **rest)
+    op = "TransformTensorBilinear" if version > 1 else "TransformTensor"
+    return custom(name, op, [image, matrix], version, options, **rest)
 
 
 def ramp_at(points: Any) -> Any:
