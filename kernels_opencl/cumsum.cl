@@ -1,0 +1,23 @@
+#include "common.clh"
+// x, y: [outer, size, inner], row-major. One work item a column, of count = outer * inner.
+
+#ifndef T
+#define T float
+#endif
+
+// Sums along size: from the end where `reverse`, without the element itself where `exclusive`.
+KERNEL cumsum(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y, int size, int inner,
+              int exclusive, int reverse, int count) {
+  int i = THREAD_X;
+  if (i >= count) return;
+  int step = reverse ? -inner : inner;
+  int at = i / inner * size * inner + i % inner + (reverse ? (size - 1) * inner : 0);
+  T sum = 0;
+  for (int k = 0; k < size; k++, at += step) {
+    T value = x[at];
+    if (exclusive) y[at] = sum;
+    // The first element as it is: 0 + -0 would be 0.
+    sum = k == 0 ? value : (T)(sum + value);
+    if (!exclusive) y[at] = sum;
+  }
+}

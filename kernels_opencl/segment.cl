@@ -1,0 +1,27 @@
+#include "common.clh"
+// x: [n, inner], ids: int [n], y: [segments, inner]: the reduction of the rows of x with its id;
+// negative ids are passed over. One work item an element of y.
+
+#ifndef T
+#define T float
+#endif
+#ifndef START
+#define START 0
+#endif
+#ifndef REDUCE
+#define REDUCE(a, b) ((a) + (b))
+#endif
+
+KERNEL reduce_segments(GLOBAL const T* RESTRICT x, GLOBAL const int* RESTRICT ids,
+                       GLOBAL T* RESTRICT y, GLOBAL int* flag, int n, int segments, int inner,
+                       int count) {
+  int i = THREAD_X;
+  if (i >= count) return;
+  int segment = i / inner, c = i % inner;
+  T result = START;
+  for (int j = 0; j < n; j++) {
+    if (ids[j] >= segments) RAISE(flag);
+    if (ids[j] == segment) result = REDUCE(result, x[j * inner + c]);
+  }
+  y[i] = result;
+}
