@@ -37,7 +37,7 @@ class Lent:
         if array.dtype.hasobject:
             self._root = array.view()
         else:
-            memory = memoryview(array.reshape(-1).view(np.uint8))
+            memory = array.reshape(-1).view(np.uint8).data
             self._root = np.asarray(memory if writeable else memory.toreadonly())
 
     def view(self) -> Array:

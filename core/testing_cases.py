@@ -3,20 +3,18 @@ graphs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .dtypes import INTEGER_RANGE, NUMPY, encode
-from .graph import ABSENT, Array, Graph, Model, Node, Quantization, Shape, Tensor
+from .graph import ABSENT, Model, Shape, Tensor
 from .schema import options as o
 from .schema.enums import ActivationFunctionType, Padding, TensorType
+from .testing_builder import F32, I8, I32, Builder
 
-F32, I8, I32 = TensorType.FLOAT32, TensorType.INT8, TensorType.INT32
 RELU, RELU6 = ActivationFunctionType.RELU, ActivationFunctionType.RELU6
-SEED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,88 +26,12 @@ class TrialCase:
     model: Model
 
 
-class _Builder:
-    """Collects tensors and nodes of one graph; methods return tensor indices."""
-
-    def __init__(self) -> None:
-        self.tensors: list[Tensor] = []
-        self.nodes: list[Node] = []
-        self.inputs: list[int] = []
-        self._random = np.random.default_rng(SEED)
-
-    def _add(self, tensor: Tensor) -> int:
-        self.tensors.append(tensor)
-        return len(self.tensors) - 1
-
-    def input(self, shape: Shape, dtype: TensorType = F32) -> int:
-        signature = (-1, *shape[1:]) if shape else None
-        quant = _per_tensor(0.05, 3) if dtype == I8 else None
-        index = self._add(Tensor(f"x{len(self.inputs)}", shape, dtype, signature, quant))
-        self.inputs.append(index)
-        return index
-
-    def constant(self, values: Array, dtype: TensorType, quant: Quantization | None = None) -> int:
-        data = encode(values, dtype)
-        return self._add(Tensor("c", values.shape, dtype, quant=quant, data=data))
-
-    def ints(self, values: Any) -> int:
-        return self.constant(np.array(values, np.int32), I32)
-
-    def weights(self, shape: Shape, dtype: TensorType = F32, axis: int = 0) -> int:
-        """Random weights: float32, or int8 per channel of `axis`."""
-        if dtype == F32:
-            return self.constant(self._random.normal(size=shape).astype(np.float32), F32)
-        values = self._random.integers(-127, 128, shape).astype(np.int8)
-        scales = self._random.uniform(0.005, 0.02, shape[axis]).astype(np.float32)
-        quant = Quantization(scales, np.zeros(shape[axis], np.int64), axis)
-        return self.constant(values, I8, quant)
-
-    def bias(self, count: int, dtype: TensorType = F32) -> int:
-        if dtype == F32:
-            return self.constant(self._random.normal(size=count).astype(np.float32), F32)
-        quant = Quantization(np.full(count, 0.0005, np.float32), np.zeros(count, np.int64), 0)
-        return self.constant(self._random.integers(-500, 500, count).astype(np.int32), I32, quant)
-
-    def node(
-        self,
-        op: str,
-        inputs: Sequence[int],
-        options: Any = None,
-        dtype: TensorType = F32,
-        version: int = 1,
-        outputs: int = 1,
-    ) -> int:
-        """Adds a node; returns its first output."""
-        quant = _per_tensor(0.1, -2) if dtype == I8 else None
-        made = [self._add(Tensor("y", (), dtype, (-1,), quant)) for _ in range(outputs)]
-        self.nodes.append(Node(op, version, tuple(inputs), tuple(made), options))
-        return made[0]
-
-    def model(self, *outputs: int) -> Model:
-        tensors, nodes = tuple(self.tensors), tuple(self.nodes)
-        return Model((Graph(tensors, nodes, tuple(self.inputs), outputs, "main"),))
-
-
-def _per_tensor(scale: float, zero_point: int) -> Quantization:
-    return Quantization(np.array([scale], np.float32), np.array([zero_point], np.int64))
-
-
-def random_input(tensor: Tensor, shape: Shape, random: np.random.Generator) -> Array:
-    """Values for a run-time input: normal floats, any integers, either truth."""
-    dtype = NUMPY[tensor.dtype]
-    if tensor.dtype in INTEGER_RANGE:
-        low, high = INTEGER_RANGE[tensor.dtype] if tensor.quant is not None else (0, 8)
-        return random.integers(low, high, shape, endpoint=True).astype(dtype)
-    if dtype.kind == "b":
-        return random.integers(0, 2, shape).astype(dtype)
-    return random.normal(size=shape).astype(dtype)
-
-
-Build = Callable[[_Builder], int]
+Build = Callable[[Builder], int | tuple[int, ...]]
+"""Adds nodes; returns the outputs of the graph."""
 
 
 def _binary(op: str, options: Any, dtype: TensorType, other: Shape) -> Build:
-    def build(b: _Builder) -> int:
+    def build(b: Builder) -> int:
         operands = [b.input((2, 3, 4), dtype), b.input(other, dtype)]
         return b.node(op, operands, options, dtype, 2 if dtype == I8 else 1)
 
@@ -121,7 +43,7 @@ def _unary(op: str, options: Any = None, dtype: TensorType = F32, version: int =
 
 
 def _conv(dtype: TensorType, padding: Padding, stride: int, dilation: int, size: int) -> Build:
-    def build(b: _Builder) -> int:
+    def build(b: Builder) -> int:
         options = o.Conv2DOptions(
             padding=padding,
             stride_w=stride,
@@ -138,7 +60,7 @@ def _conv(dtype: TensorType, padding: Padding, stride: int, dilation: int, size:
 
 
 def _depthwise(dtype: TensorType, multiplier: int) -> Build:
-    def build(b: _Builder) -> int:
+    def build(b: Builder) -> int:
         options = o.DepthwiseConv2DOptions(
             padding=Padding.SAME, stride_w=1, stride_h=2, depth_multiplier=multiplier
         )
@@ -150,7 +72,7 @@ def _depthwise(dtype: TensorType, multiplier: int) -> Build:
 
 
 def _dense(dtype: TensorType, biased: bool) -> Build:
-    def build(b: _Builder) -> int:
+    def build(b: Builder) -> int:
         options = o.FullyConnectedOptions(fused_activation_function=RELU)
         x, w = b.input((3, 8), dtype), b.weights((6, 8), dtype)
         bias = b.bias(6, dtype) if biased else ABSENT
@@ -164,7 +86,7 @@ def _pool(op: str, dtype: TensorType) -> Build:
         padding=Padding.SAME, stride_w=2, stride_h=2, filter_width=3, filter_height=2
     )
 
-    def build(b: _Builder) -> int:
+    def build(b: Builder) -> int:
         index = b.node(op, [b.input((1, 7, 6, 3), dtype)], options, dtype, 2 if dtype == I8 else 1)
         if dtype == I8:
             source = b.tensors[b.inputs[0]].quant
@@ -178,19 +100,54 @@ def _with_ints(op: str, shape: Shape, values: Any, options: Any = None) -> Build
     return lambda b: b.node(op, [b.input(shape), b.ints(values)], options)
 
 
-def _concatenation(b: _Builder) -> int:
+def _concatenation(b: Builder) -> int:
     parts = [b.input((2, 3)), b.input((2, 4)), b.input((2, 1))]
     return b.node("CONCATENATION", parts, o.ConcatenationOptions(axis=-1))
 
 
-def _slice(b: _Builder) -> int:
+def _slice(b: Builder) -> int:
     operands = [b.input((4, 5)), b.ints([1, 0]), b.ints([-1, 3])]
     return b.node("SLICE", operands, o.SliceOptions())
 
 
-def _batch_matmul(b: _Builder) -> int:
+def _batch_matmul(b: Builder) -> int:
     operands = [b.input((2, 3, 4)), b.input((2, 5, 4))]
     return b.node("BATCH_MATMUL", operands, o.BatchMatMulOptions(adj_y=True))
+
+
+def _split(b: Builder) -> tuple[int, ...]:
+    """Three outputs, of which a graph returns two, and reads the middle one."""
+    first = b.node("SPLIT", [b.ints(1), b.input((2, 6))], o.SplitOptions(num_splits=3), outputs=3)
+    return first, b.node("RELU", [first + 1]), first + 1
+
+
+def _svdf(b: Builder) -> int:
+    """A filter of rank 1 over three steps: every run depends on those before it."""
+    operands = [b.input((1, 4), batched=False), b.weights((5, 4)), b.weights((5, 3)), b.bias(5)]
+    options = o.SVDFOptions(rank=1, fused_activation_function=RELU)
+    return b.node("SVDF", [*operands, b.state((1, 15))], options)
+
+
+def _gather(b: Builder) -> int:
+    options = o.GatherOptions(axis=1)
+    return b.node("GATHER", [b.input((2, 9)), b.ints([8, 0, 3, 3])], options)
+
+
+def _cast(b: Builder) -> int:
+    options = o.CastOptions(in_data_type=I32, out_data_type=F32)
+    return b.node("CAST", [b.input((2, 5), I32)], options)
+
+
+def _requantised(b: Builder) -> int:
+    """float32 to int8 and back."""
+    inner = b.node("QUANTIZE", [b.input((2, 5))], dtype=I8)
+    return b.node("DEQUANTIZE", [inner], dtype=F32, version=2)
+
+
+def _logical(b: Builder) -> int:
+    dtype = TensorType.BOOL
+    operands = [b.input((2, 5), dtype), b.input((2, 5), dtype)]
+    return b.node("LOGICAL_AND", operands, o.LogicalAndOptions(), dtype)
 
 
 def _builds() -> list[tuple[str, str, Build]]:
@@ -206,6 +163,7 @@ def _builds() -> list[tuple[str, str, Build]]:
     for op, options in arithmetic.items():
         shapes: list[Shape] = [(2, 3, 4), (4,), (2, 1, 1), ()]
         found += [(op, f"float32 with {s}", _binary(op, options, F32, s)) for s in shapes]
+    found += [(op, "int32", _binary(op, arithmetic[op], I32, (2, 1, 4))) for op in ("ADD", "MUL")]
     found += [(op, "int8", _binary(op, arithmetic[op], I8, (2, 3, 4))) for op in ("ADD", "MUL")]
     plain = "RELU RELU6 LOGISTIC TANH EXP ABS NEG FLOOR SQUARE SIN COS HARD_SWISH"
     found += [(op, "float32", _unary(op)) for op in plain.split()]
@@ -237,11 +195,17 @@ def _builds() -> list[tuple[str, str, Build]]:
         ("CONCATENATION", "float32", _concatenation),
         ("SLICE", "float32", _slice),
         ("BATCH_MATMUL", "adjoint", _batch_matmul),
+        ("SPLIT", "three outputs", _split),
+        ("SVDF", "state", _svdf),
+        ("GATHER", "axis 1", _gather),
+        ("CAST", "int32 to float32", _cast),
+        ("QUANTIZE", "and DEQUANTIZE", _requantised),
+        ("LOGICAL_AND", "bool", _logical),
     ]
     return found
 
 
-def _residual(b: _Builder) -> int:
+def _residual(b: Builder) -> int:
     """x + relu(x * 2), the sum read by two more nodes, one of them on a branch that ends."""
     x = b.input((2, 4))
     two = b.constant(np.array(2, np.float32), F32)
@@ -250,7 +214,7 @@ def _residual(b: _Builder) -> int:
     return b.node("SUB", [b.node("ABS", [total]), b.node("NEG", [total])], o.SubOptions())
 
 
-def _islands(b: _Builder) -> int:
+def _islands(b: Builder) -> int:
     """Nodes that few delegates take (FLOOR_MOD) between nodes that many do."""
     x = b.input((2, 4))
     three = b.constant(np.array(3, np.float32), F32)
@@ -266,7 +230,8 @@ def trial_cases() -> list[TrialCase]:
     builds = [*_builds(), ("GRAPH", "residual", _residual), ("GRAPH", "islands", _islands)]
     found = []
     for op, name, build in builds:
-        builder = _Builder()
-        output = build(builder)
-        found.append(TrialCase(op, name, builder.model(output)))
+        builder = Builder()
+        outputs = build(builder)
+        model = builder.model(*(outputs if isinstance(outputs, tuple) else (outputs,)))
+        found.append(TrialCase(op, name, model))
     return found
