@@ -39,6 +39,10 @@ class Rescale(Protocol):
         """The reference's result for accumulators that belong to `columns`."""
         ...
 
+    def inside(self, totals: Int64s, columns: Array) -> Int64s:
+        """`exact` of accumulators within `limit`, which may be overwritten."""
+        ...
+
 
 class FixedPoint:
     """Accumulators of 32 bits, rounded twice: `multiply_by_quantized_multiplier`."""
@@ -46,15 +50,29 @@ class FixedPoint:
     def __init__(self, real: Array) -> None:
         self._multipliers, self._shifts = quantize_multipliers(real)
         self.real = np.ldexp(self._multipliers.astype(np.float64), self._shifts - 31)
-        right = np.maximum(-self._shifts, 0)
-        self.slack = np.where(right > 0, np.ldexp(0.5, -right), 0.0)
-        self.limit = np.ldexp(2.0**31, -np.maximum(self._shifts, 0))
+        left = np.maximum(self._shifts, 0)
+        self._right = np.maximum(-self._shifts, 0).astype(np.int64)
+        self.slack = np.where(self._right > 0, np.ldexp(0.5, -self._right), 0.0)
+        self.limit = np.ldexp(2.0**31, -left)
+        self._shifted = self._multipliers.astype(np.int64) << np.minimum(left, 31)
+        self._half = (np.int64(1) << self._right) >> 1
 
     def exact(self, totals: Int64s, columns: Array | slice) -> Int64s:
         wrapped = totals.astype(np.int32)
         return multiply_by_quantized_multiplier(
             wrapped, self._multipliers[columns], self._shifts[columns]
         )
+
+    def inside(self, totals: Int64s, columns: Array) -> Int64s:
+        totals *= self._shifted[columns]
+        totals += 1 << 30
+        totals >>= 31
+        half = self._half[columns]
+        # Halves of negative numbers round down, where there is a second rounding.
+        half -= (totals < 0) & (half > 0)
+        totals += half
+        totals >>= self._right[columns]
+        return totals
 
 
 class FixedPoint64:
@@ -71,6 +89,8 @@ class FixedPoint64:
             totals, self._multipliers[columns], self._shifts[columns]
         )
 
+    inside = exact
+
 
 class RealMultiplier:
     """Accumulators times a float64, rounded half away from zero; -2^31 beyond int32, as on x86."""
@@ -85,6 +105,8 @@ class RealMultiplier:
         sums = totals if self._wide else totals.astype(np.int32)
         rounded = round_half_away(sums * self.real[columns])
         return np.where(np.abs(rounded) < 2**31, rounded, -(2.0**31)).astype(np.int64)
+
+    inside = exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,5 +181,8 @@ class Requantize:
         again = np.flatnonzero(work.near[: out.size])
         if again.size:
             columns = again % out.shape[1]
-            totals = acc.reshape(-1)[again].astype(np.int64) + self._offsets[columns]
-            out.reshape(-1)[again] = requantize(totals, self._rescale, self._output, columns)
+            totals = acc.reshape(-1)[again].astype(np.int64)
+            totals += self._offsets[columns]
+            results = self._rescale.inside(totals, columns)
+            results += self._output.zero_point
+            out.reshape(-1)[again] = results.clip(self._output.low, self._output.high)

@@ -28,7 +28,7 @@ def repeats(columns: int) -> int:
 
 
 def tile_rows(elements_per_row: int, rows: int) -> int:
-    """Rows of a tile: 64 or more where there are as many, unless they would take too much memory."""
+    """Rows of a tile: 64 or more where there are as many and memory allows."""
     elements = max(1, elements_per_row)
     fewest = min(64, max(1, LARGEST_TILE // elements))
     return max(1, min(rows, max(fewest, TILE // elements)))
