@@ -39,7 +39,7 @@ def padded(x: Any, pads: Any) -> Any:
 def convolved(x: Any, k: Any, spec: dict[str, Any]) -> Any:
     """x: [batch, spatial..., features], k: [spatial..., features in, features out]."""
     x = padded(holed(x, spec["lhs"], 1), spec["pads"])
-    k = np.flip(k, [i for i, r in enumerate(spec["reversal"]) if r])
+    k = np.flip(k, tuple(i for i, r in enumerate(spec["reversal"]) if r))
     k = holed(k, spec["rhs"], 0)
     features, batches = spec["features"], spec["batches"]
     rank, (depth, filters) = x.ndim - 2, k.shape[-2:]
@@ -74,7 +74,7 @@ def case(
     """`layouts`: where input, kernel and output keep the axes of [batch, spatial..., features]
     and [spatial..., in, out]."""
     rank = len(shape) - 2
-    spec = {
+    spec: dict[str, Any] = {
         "strides": (1,) * rank, "pads": ((0, 0),) * rank, "lhs": (1,) * rank, "rhs": (1,) * rank,
         "reversal": (False,) * rank, "features": 1, "batches": 1,
     } | changes  # fmt: skip
