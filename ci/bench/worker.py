@@ -8,6 +8,7 @@ the first invoke took and what memory they needed; each line in is a number of i
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -15,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+LITERT = "ai_edge_litert.interpreter"
 
 
 def peak_mib() -> float:
@@ -33,10 +36,10 @@ def interpreter(runtime: str, model: str, threads: int) -> Any:
         import litegpu
 
         return litegpu.Interpreter(model_path=model, num_threads=threads)
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    resolvers = {"xnnpack": OpResolverType.AUTO, "ref": OpResolverType.BUILTIN_REF}
-    return Interpreter(
+    litert: Any = importlib.import_module(LITERT)
+    kinds = litert.OpResolverType
+    resolvers = {"xnnpack": kinds.AUTO, "ref": kinds.BUILTIN_REF}
+    return litert.Interpreter(
         model_path=model,
         num_threads=threads,
         experimental_op_resolver_type=resolvers[runtime],
@@ -67,10 +70,7 @@ def arena_bytes(made: Any) -> int | None:
 def main() -> None:
     runtime, model, threads = sys.argv[1:4]
     start = time.perf_counter()
-    if runtime == "litegpu":
-        import litegpu  # noqa: F401
-    else:
-        import ai_edge_litert.interpreter  # noqa: F401
+    importlib.import_module("litegpu" if runtime == "litegpu" else LITERT)
     imported = time.perf_counter()
     made = interpreter(runtime, model, int(threads))
     loaded = time.perf_counter()

@@ -1,0 +1,1 @@
+"""Benchmarks: not tests, and nothing else depends on them."""
