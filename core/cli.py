@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
+from .cli_delegate import chosen
 from .cli_inspect import inspect_model
 from .cli_ops import list_ops
 from .cli_run import RunOptions, run_model
@@ -26,6 +27,20 @@ app = typer.Typer(
 )
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite file.")]
+
+Delegate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Who runs what it can: a delegate's name, `package.module:callable`, or a .py file; "
+        "`cpu` for none. Without it the default one, if there is a GPU.",
+    ),
+]
+
+DelegateOptions = Annotated[
+    list[str] | None,
+    typer.Option("--delegate-option", metavar="KEY=VALUE", help="An option of the delegate."),
+]
 
 
 def _show_version(wanted: bool) -> None:
@@ -96,13 +111,15 @@ def run(
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Names of the classes, one a line.")
     ] = None,
+    delegate: Delegate = None,
+    delegate_options: DelegateOptions = None,
 ) -> None:
     """Runs a model and shows its outputs and how long it took."""
     wanted = RunOptions(
         model, tuple(inputs or ()), output, signature, num_threads, runs, seed, pixels, labels
     )
     with _reported():
-        run_model(wanted)
+        run_model(wanted, chosen(delegate, delegate_options or ()))
 
 
 @app.command()
@@ -116,10 +133,13 @@ def inspect(
     memory: Annotated[
         bool, typer.Option("--memory", help="List where every tensor lies in the arena, and when.")
     ] = False,
+    delegate: Delegate = None,
+    delegate_options: DelegateOptions = None,
 ) -> None:
     """Shows what a model contains and how litegpu plans it."""
     with _reported():
-        inspect_model(model, as_json, tensors, nodes, memory)
+        delegates = chosen(delegate, delegate_options or ())
+        inspect_model(model, as_json, tensors, nodes, memory, delegates)
 
 
 @app.command()

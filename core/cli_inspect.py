@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .cli_delegate import print_places
 from .description import describe
 
 KEPT = 48
@@ -19,15 +20,22 @@ KEPT = 48
 
 
 def inspect_model(
-    path: Path, as_json: bool, tensors: bool = False, nodes: bool = False, memory: bool = False
+    path: Path,
+    as_json: bool,
+    tensors: bool = False,
+    nodes: bool = False,
+    memory: bool = False,
+    delegates: Sequence[Any] | None = None,
 ) -> None:
-    """Prints the description of a model."""
-    found = describe(path)
+    """Prints the description of a model as these delegates, or (None) the default ones, run it."""
+    found = describe(path, delegates)
     if as_json:
         print(json.dumps(found, indent=1))
         return
     console = Console()
     _print_model(console, found)
+    explanation = found["explanation"] or {"subgraphs": []}
+    places = {graph["index"]: graph for graph in explanation["subgraphs"]}
     for graph in found["subgraphs"]:
         title = f"subgraph {graph['index']} {graph['name']}".rstrip()
         console.rule(escape(title))
@@ -38,6 +46,8 @@ def inspect_model(
         if nodes:
             console.print(_node_table(graph))
         _print_plan(console, graph, memory)
+        if graph["index"] in places:
+            print_places(console, places[graph["index"]])
 
 
 def _print_model(console: Console, found: Mapping[str, Any]) -> None:

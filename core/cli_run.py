@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .cli_delegate import summary
 from .cli_outputs import Entry, Timings, show, write
 from .graph import Array, Tensor
 from .interpreter import Interpreter
@@ -34,10 +35,10 @@ class RunOptions:
     labels: Path | None = None
 
 
-def run_model(options: RunOptions) -> None:
-    """Runs the model and prints what came out."""
+def run_model(options: RunOptions, delegates: Sequence[Any] | None) -> None:
+    """Runs the model, on these delegates or (None) the default ones, and prints what came out."""
     started = time.perf_counter()
-    with Interpreter(options.model, num_threads=options.num_threads) as interpreter:
+    with Interpreter(options.model, None, delegates, options.num_threads) as interpreter:
         load = time.perf_counter() - started
         entry = _entry(interpreter, options.signature)
         values = _values(entry, options)
@@ -46,7 +47,10 @@ def run_model(options: RunOptions) -> None:
             outputs, timings = _run_main(interpreter, entry, values, load, options.runs)
         else:
             outputs, timings = _run_signature(interpreter, entry, values, load, options)
+        places = interpreter.explain() if interpreter._slots else None
     show(options.model.name, entry, outputs, timings, labels)
+    if places is not None:
+        print(f"ran on: {summary(places)}")
     if options.output is not None:
         write(options.output, entry, outputs)
 

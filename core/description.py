@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .dtypes import stored_bytes
+from .explanation import explain
 from .graph import Graph, Node, Quantization, Tensor
 from .interpreter import Interpreter
 from .memory import largest_live_sum
@@ -19,10 +21,11 @@ LONGEST = 64
 """Elements of an array among a node's options that are written out."""
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Path, delegates: Sequence[Any] | None = None) -> dict[str, Any]:
     """Everything about a model file; a graph that cannot be planned has the reason in its plan."""
-    with Interpreter(path) as interpreter:
+    with Interpreter(path, experimental_delegates=delegates) as interpreter:
         model, session = interpreter._model, interpreter._session
+        subgraphs = [_graph(i, graph, session) for i, graph in enumerate(model.graphs)]
         return {
             "file": path.name,
             "bytes": path.stat().st_size,
@@ -37,8 +40,18 @@ def describe(path: Path) -> dict[str, Any]:
                 }
                 for s in model.signatures
             ],
-            "subgraphs": [_graph(i, graph, session) for i, graph in enumerate(model.graphs)],
+            "subgraphs": subgraphs,
+            "explanation": _explanation(session),
         }
+
+
+def _explanation(session: Session) -> dict[str, Any] | None:
+    """Where the nodes of the graphs run that could be planned; None without delegates."""
+    if not session.slots:
+        return None
+    plans = (session.latest_plan(g) for g in range(len(session.model.graphs)))
+    names = [slot.name for slot in session.slots]
+    return explain([plan for plan in plans if plan is not None], names).to_dict()
 
 
 def _graph(index: int, graph: Graph, session: Session) -> dict[str, Any]:

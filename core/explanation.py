@@ -142,7 +142,7 @@ def _report(graph: GraphPlace) -> list[str]:
     ]
     for p in graph.partitions:
         crossing = "" if p.owner == "cpu" else f", {p.bytes_in} bytes in, {p.bytes_out} bytes out"
-        lines.append(f"  {p.owner}: {len(p.nodes)} nodes ({_spans(p.nodes)}){crossing}")
+        lines.append(f"  {p.owner}: {len(p.nodes)} nodes ({spans(p.nodes)}){crossing}")
     for n in graph.nodes:
         if n.owner == "cpu":
             lines += [
@@ -152,7 +152,7 @@ def _report(graph: GraphPlace) -> list[str]:
     return lines
 
 
-def _spans(nodes: Sequence[int]) -> str:
+def spans(nodes: Sequence[int]) -> str:
     """Sorted indices with runs as first-last: `0-4, 7`."""
     spans: list[list[int]] = []
     for n in sorted(nodes):
