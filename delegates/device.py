@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -29,14 +30,32 @@ class DeviceInfo:
     has_half: bool
 
 
+BLOCKS = {True: (64, 8, 1), False: (256, 64, 32, 8, 1)}
+"""Sizes of blocks for kernels that do not ask for one, by `DeviceInfo.is_cpu`: few, as some drivers
+compile a kernel anew for each."""
+
+GROUPS_PER_UNIT = 4
+"""Blocks that keep a compute unit of a CPU busy to the end."""
+
+
+def default_block(threads: Sequence[int], info: DeviceInfo) -> tuple[int, ...]:
+    """A block for a kernel that works with any: along the first axis, and small enough that there
+    is work for every core of a CPU."""
+    total = math.prod(threads)
+    enough = GROUPS_PER_UNIT * info.compute_units if info.is_cpu else 1
+    fits = (b for b in BLOCKS[info.is_cpu] if b <= threads[0] and total >= b * enough)
+    return (min(next(fits, 1), info.max_block), *(1 for _ in threads[1:]))
+
+
 class Device(Protocol):
-    """A queue of work on one device; calls return at once but for `download` and `synchronize`."""
+    """A queue of work on one device. Calls return at once but for `build` and `synchronize`, and
+    are made by one thread at a time, but for `build` and `allocate`."""
 
     @property
     def info(self) -> DeviceInfo: ...
 
     def allocate(self, size: int) -> Any:
-        """A buffer of `size` bytes."""
+        """A buffer of `size` bytes; MemoryError where the device or the user has no room for it."""
         ...
 
     def view(self, buffer: Any, offset: int, size: int) -> Any:
@@ -44,11 +63,12 @@ class Device(Protocol):
         ...
 
     def upload(self, array: Array, buffer: Any) -> None:
-        """Copies a C-contiguous array to the device; the array may change when this returns."""
+        """Copies a C-contiguous array to the device; it must stay as it is until `synchronize`."""
         ...
 
     def download(self, buffer: Any, array: Array) -> None:
-        """Copies to a C-contiguous array after all launches before; waits for it."""
+        """Copies to a C-contiguous array after all launches before; it is filled when
+        `synchronize` returns."""
         ...
 
     def build(self, kernels: Sequence[Kernel]) -> list[Any]:
@@ -59,10 +79,20 @@ class Device(Protocol):
         self,
         function: Any,
         threads: Sequence[int],
-        block: Sequence[int] | None,
+        block: Sequence[int],
         args: Sequence[Any],
-    ) -> Callable[[], None]:
-        """A launch with its arguments set; calling it puts it on the queue."""
+    ) -> Callable[[], object]:
+        """A launch over whole blocks with its arguments set; calling it puts it on the queue."""
         ...
 
-    def synchronize(self) -> None: ...
+    def synchronize(self) -> None:
+        """Waits for all that was put on the queue."""
+        ...
+
+    def timed(self, steps: Sequence[Callable[[], object]]) -> list[float]:
+        """Runs launches that `bind` made; the seconds of each on the device."""
+        ...
+
+    def is_lost(self, error: Exception) -> bool:
+        """Whether an error says that the device is gone, and nothing can run on it any more."""
+        ...

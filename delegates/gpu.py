@@ -6,61 +6,72 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from litegpu.delegate import BadData, Unsupported
+from litegpu.delegate import BadData, DeviceLost, Unsupported
+from litegpu.dtypes import NUMPY
 from litegpu.graph import ABSENT, Array, Graph, Node
 from litegpu.memory import plan
 from litegpu.partition import Partition
 
 from . import lowering as _lowering  # noqa: F401  (registers every lowering)
-from .device import Device
+from .constants import ConstantCache
+from .device import Device, default_block
 from .lowering.context import Lowering, Options, tensor_size
 from .lowering.registry import LOWERINGS
-from .program import FLAG, Constant, Launch, Memory, Program, Ref, lifetimes
+from .program import FLAG, Launch, Memory, Program, Ref, lifetimes
 
 
-class ConstantCache:
-    """Constants on the device by content: shared by shapes, partitions and interpreters, freed
-    with the last."""
+class _Made:
+    """An output of a partition on the device, which later partitions read where it lies.
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
-        self._buffers: weakref.WeakValueDictionary[tuple[object, ...], _Held] = (
-            weakref.WeakValueDictionary()
-        )
-        self._lock = threading.Lock()
+    `runs` counts how often the device has computed it: a reader that finds it unchanged since its
+    own last run knows that the CPU stood in for the device.
+    """
 
-    def get(self, constant: Constant) -> _Held:
-        with self._lock:
-            held = self._buffers.get(constant.key)
-            if held is None:
-                array = constant.make()
-                buffer = self._device.allocate(max(1, array.nbytes))
-                if array.nbytes:
-                    self._device.upload(np.ascontiguousarray(array), buffer)
-                held = self._buffers[constant.key] = _Held(buffer)
-            return held
-
-
-class _Held:
-    """A device buffer that lives as long as someone holds this."""
-
-    def __init__(self, buffer: Any) -> None:
+    def __init__(self, buffer: Any, *owners: object) -> None:
         self.buffer = buffer
+        self.runs = 0
+        self._owners = owners
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long the device took for one launch; `node` is the index in the graph of the first node
+    that it computes."""
+
+    node: int
+    op: str
+    kernel: str
+    seconds: float
 
 
 class GpuDelegate:
     """Takes every node that has a lowering; one device, one queue. Safe for several interpreters
-    and threads."""
+    and threads.
 
-    def __init__(self, name: str, device: Device, options: Options) -> None:
+    `check_finite`: a partition that makes NaN or infinity of finite inputs has failed. `poison`
+    fills the arena of a partition with NaN before every run. `timings`, where it is a list, is told
+    of every launch; the launches then wait for each other.
+    """
+
+    def __init__(
+        self, name: str, device: Device, options: Options, check_finite: bool = False
+    ) -> None:
         self.name = name
         self.device = device
         self.options = options
-        self._constants = ConstantCache(device)
-        self._lock = threading.Lock()
+        self.check_finite = check_finite
+        self.poison = False
+        self.timings: list[Timing] | None = None
+        self.lock = threading.Lock()
+        self.constants = ConstantCache(device, self.lock)
+        self.made: weakref.WeakValueDictionary[tuple[int, int], _Made] = (
+            weakref.WeakValueDictionary()
+        )
 
     def refusal(self, graph: Graph, node: Node) -> str | None:
         lower = None if node.custom else LOWERINGS.get(node.op)
@@ -75,8 +86,9 @@ class GpuDelegate:
         return None
 
     def compile(self, graph: Graph, part: Partition) -> GpuExecutable:
-        program = lower_partition(graph, part, self.device, self.options)
-        return GpuExecutable(self.device, self._constants, self._lock, graph, part, program)
+        return GpuExecutable(
+            self, graph, part, lower_partition(graph, part, self.device, self.options)
+        )
 
 
 def lower_partition(graph: Graph, part: Partition, device: Device, options: Options) -> Program:
@@ -100,33 +112,46 @@ def lower_partition(graph: Graph, part: Partition, device: Device, options: Opti
 
 
 class GpuExecutable:
-    """A partition on the device: one arena, bound launches, transfers at the border only."""
+    """A partition on the device: one arena, bound launches, transfers at the border only.
+
+    What an earlier partition of the same delegate made is read where it lies.
+    """
 
     def __init__(
-        self,
-        device: Device,
-        constants: ConstantCache,
-        lock: threading.Lock,
-        graph: Graph,
-        part: Partition,
-        program: Program,
+        self, delegate: GpuDelegate, graph: Graph, part: Partition, program: Program
     ) -> None:
-        self._device = device
-        self._lock = lock
+        device = self._device = delegate.device
+        self._delegate = delegate
+        self._graph = graph
+        self._part = part
         self.program = program
-        self._held = [constants.get(constant) for constant in program.constants]
+        self._held = [delegate.constants.get(constant) for constant in program.constants]
         self._variables = [i for i, t in enumerate(part.inputs) if graph.tensors[t].is_variable]
-        buffers = _place(device, graph, part, program)
+        self._floats = [
+            i for i, t in enumerate(part.outputs) if NUMPY[graph.tensors[t].dtype].kind == "f"
+        ]
+        earlier = {i: delegate.made.get((id(graph), t)) for i, t in enumerate(part.inputs)}
+        self._borrowed = {
+            i: made for i, made in earlier.items() if made and i not in self._variables
+        }
+        self._seen = dict.fromkeys(self._borrowed, 0)
+        foreign = {
+            Ref(Memory.TENSOR, part.inputs[i]): made.buffer for i, made in self._borrowed.items()
+        }
+        self._arena, self._arena_size, buffers = _place(device, graph, part, program, foreign)
         self._flag = self._new_flag() if program.checks_data() else None
         buffers[FLAG] = self._flag
         self._inputs = [buffers[Ref(Memory.TENSOR, program.root(t))] for t in part.inputs]
         self._outputs = [buffers[Ref(Memory.TENSOR, program.root(t))] for t in part.outputs]
+        self._made = [_Made(buffer, self._arena, graph, self._borrowed) for buffer in self._outputs]
+        for t, made in zip(part.outputs, self._made, strict=True):
+            delegate.made[id(graph), t] = made
         functions = device.build([launch.kernel for launch in program.launches])
-        self.steps: list[Callable[[], None]] = [
+        self.steps: list[Callable[[], object]] = [
             device.bind(
                 function,
                 launch.threads,
-                launch.block,
+                launch.block or default_block(launch.threads, device.info),
                 [self._argument(a, buffers) for a in launch.args],
             )
             for function, launch in zip(functions, program.launches, strict=True)
@@ -139,44 +164,109 @@ class GpuExecutable:
 
     def _new_flag(self) -> Any:
         flag = self._device.allocate(4)
-        self._device.upload(np.zeros(1, np.int32), flag)
+        with self._delegate.lock:
+            self._clear(flag)
         return flag
 
-    def _check_flag(self) -> None:
-        """Raises BadData, and lowers the flag, where a kernel raised it."""
-        found = np.zeros(1, np.int32)
-        self._device.download(self._flag, found)
-        if found[0]:
-            self._device.upload(np.zeros(1, np.int32), self._flag)
-            raise BadData("a kernel found an index that is out of range")
+    def _clear(self, flag: Any) -> None:
+        self._device.upload(np.zeros(1, np.int32), flag)
+        self._device.synchronize()
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         device = self._device
-        with self._lock:
-            for array, buffer in zip(inputs, self._inputs, strict=True):
-                if array.nbytes:
-                    device.upload(array, buffer)
+        with self._delegate.lock:
+            try:
+                self._start(inputs)
+                self._finish(inputs, outputs)
+            except Exception as error:
+                with suppress(Exception):
+                    device.synchronize()
+                if device.is_lost(error):
+                    raise DeviceLost(f"{device.info.name}: {error}") from error
+                raise
+        if self._delegate.check_finite:
+            self._check_finite(inputs, outputs)
+        for made in self._made:
+            made.runs += 1
+
+    def _start(self, inputs: Sequence[Array]) -> None:
+        """Puts the inputs that the device lacks and the launches on the queue."""
+        device = self._device
+        if self._delegate.poison:
+            device.upload(np.full(self._arena_size, 0xFF, np.uint8), self._arena)
+        for i, (array, buffer) in enumerate(zip(inputs, self._inputs, strict=True)):
+            if array.nbytes and not self._is_there(i):
+                device.upload(array, buffer)
+        if self._delegate.timings is None:
             for step in self.steps:
                 step()
-            if self._flag is not None:
-                self._check_flag()
+        else:
+            self._delegate.timings += self._timed()
+
+    def _is_there(self, i: int) -> bool:
+        """Whether an earlier partition has left input `i` on the device in this invoke."""
+        made = self._borrowed.get(i)
+        if made is None or made.runs == self._seen[i]:
+            return False
+        self._seen[i] = made.runs
+        return True
+
+    def _timed(self) -> list[Timing]:
+        launches = self.program.launches
+        seconds = self._device.timed(self.steps)
+        return [
+            Timing(launch.node, self._graph.nodes[launch.node].op, launch.kernel.entry, duration)
+            for launch, duration in zip(launches, seconds, strict=True)
+        ]
+
+    def _finish(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Copies the results, once they are known to be right."""
+        device = self._device
+        found = np.zeros(1, np.int32)
+        if self._flag is not None:
+            device.download(self._flag, found)
+            if self._variables:
+                # Outputs may be filled in vain, as the CPU fills them again; variables may not.
+                device.synchronize()
+        if not found[0]:
             for array, buffer in zip(outputs, self._outputs, strict=True):
                 if array.nbytes:
                     device.download(buffer, array)
             for i in self._variables:
                 device.download(self._inputs[i], inputs[i])
-            device.synchronize()
+        device.synchronize()
+        if found[0]:
+            self._clear(self._flag)
+            raise BadData("a kernel found an index that is out of range")
+
+    def _check_finite(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """FloatingPointError where an output has NaN or infinity, and no input has."""
+        for j in self._floats:
+            if np.isfinite(outputs[j]).all():
+                continue
+            if all(x.dtype.kind != "f" or np.isfinite(x).all() for x in inputs):
+                name = self._graph.tensors[self._part.outputs[j]].name
+                raise FloatingPointError(
+                    f"tensor {self._part.outputs[j]} ({name!r}) has NaN or infinity, which no "
+                    f"input has; precision is {self._delegate.options.precision}"
+                )
 
 
-def _place(device: Device, graph: Graph, part: Partition, program: Program) -> dict[Ref, Any]:
-    """A view of one arena for every tensor and scratch buffer."""
+def _place(
+    device: Device, graph: Graph, part: Partition, program: Program, foreign: dict[Ref, Any]
+) -> tuple[Any, int, dict[Ref, Any]]:
+    """An arena, its size, and a view of it for every tensor and scratch buffer that is not
+    `foreign`."""
     used = {t for n in part.nodes for t in (*graph.nodes[n].inputs, *graph.nodes[n].outputs)}
     sizes = {t: tensor_size(graph.tensors[t]) for t in used - {ABSENT}}
     spans = lifetimes(program, sizes, part.inputs, part.outputs)
+    own = {ref: life for ref, life in spans.items() if ref not in foreign}
     alignment = device.info.alignment
-    offsets, size = plan(list(spans.values()), alignment)
-    arena = device.allocate(max(size, alignment))
-    return {
+    offsets, size = plan(list(own.values()), alignment)
+    size = max(size, alignment)
+    arena = device.allocate(size)
+    views = {
         ref: device.view(arena, offset, max(life.size, 1))
-        for (ref, life), offset in zip(spans.items(), offsets, strict=True)
+        for (ref, life), offset in zip(own.items(), offsets, strict=True)
     }
+    return arena, size, views | foreign

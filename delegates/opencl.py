@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from litegpu.errors import DelegateLoadError
 from litegpu.graph import Array
 
+from .budget import Budget
 from .device import DeviceInfo
 from .gpu import GpuDelegate
 from .kernel_cache import KernelCache
@@ -41,13 +44,18 @@ def create(
     precision: str = "fp32",
     cache_dir: str | None = None,
     memory_limit: int | None = None,
+    check_finite: bool = False,
 ) -> GpuDelegate:
-    """The OpenCL delegate. `device`: "platform:device" indices, or part of a device's or
-    platform's name."""
+    """The OpenCL delegate; docs/opencl.md describes the options.
+
+    `device`: "platform:device" indices, or part of a device's or platform's name.
+    """
     if precision not in ("fp32", "fp16"):
         raise ValueError(f"option precision is {precision!r}; 'fp32' or 'fp16' expected")
+    if memory_limit is not None and not (isinstance(memory_limit, int) and memory_limit >= 0):
+        raise ValueError(f"option memory_limit is {memory_limit!r}; a number of bytes expected")
     chosen = OpenCLDevice(choose(device), cache_dir, memory_limit)
-    return GpuDelegate("opencl", chosen, Options(precision))
+    return GpuDelegate("opencl", chosen, Options(precision), check_finite)
 
 
 def finds_gpu() -> bool:
@@ -107,9 +115,12 @@ class OpenCLDevice:
         self._context = cl.Context([device])
         self._queue = cl.CommandQueue(self._context, device)
         self._cache = KernelCache(Path(cache_dir) if cache_dir else None)
-        self._limit = memory_limit
-        self._used = 0
+        self._budget = Budget(memory_limit, device.max_mem_alloc_size)
+        # PyOpenCL's own class takes no weak references.
+        self._buffer_type = type("Buffer", (cl.Buffer,), {})
         self._programs: dict[str, Any] = {}
+        self._transfers: list[Any] = []
+        self._arrivals: list[tuple[Array, Array]] = []
         self.info = DeviceInfo(
             name=f"{device.platform.name.strip()} {device.name.strip()}",
             is_cpu=bool(device.type & cl.device_type.CPU),
@@ -119,26 +130,44 @@ class OpenCLDevice:
             max_block=device.max_work_group_size,
             has_half="cl_khr_fp16" in device.extensions,
         )
+        self._staging = None if self.info.is_cpu else Staging(cl, self._context, self._queue)
 
     def allocate(self, size: int) -> Any:
-        if self._limit is not None and size > self._limit:
-            raise MemoryError(f"{size} bytes on {self.info.name}; memory_limit is {self._limit}")
-        return self._cl.Buffer(self._context, self._cl.mem_flags.READ_WRITE, size)
+        self._budget.take(size, self.info.name)
+        try:
+            made = self._buffer_type(self._context, self._cl.mem_flags.READ_WRITE, size)
+        except self._cl.Error as error:
+            self._budget.give_back(size)
+            raise MemoryError(f"{size} bytes on {self.info.name}: {error}") from error
+        weakref.finalize(made, self._budget.give_back, size)
+        return made
 
     def view(self, buffer: Any, offset: int, size: int) -> Any:
         return buffer.get_sub_region(offset, size)
 
     def upload(self, array: Array, buffer: Any) -> None:
-        self._cl.enqueue_copy(self._queue, buffer, array, is_blocking=True)
+        staged = None if self._staging is None else self._staging.take(array.nbytes)
+        if staged is not None:
+            staged[:] = array.reshape(-1).view(np.uint8)
+            array = staged
+        # The events keep the arrays alive; PyOpenCL waits where one is dropped.
+        self._transfers.append(self._cl.enqueue_copy(self._queue, buffer, array, is_blocking=False))
 
     def download(self, buffer: Any, array: Array) -> None:
-        self._cl.enqueue_copy(self._queue, array, buffer, is_blocking=True)
+        staged = None if self._staging is None else self._staging.take(array.nbytes)
+        if staged is not None:
+            self._arrivals.append((array.reshape(-1).view(np.uint8), staged))
+            array = staged
+        self._transfers.append(self._cl.enqueue_copy(self._queue, array, buffer, is_blocking=False))
 
     def build(self, kernels: Sequence[Kernel]) -> list[Any]:
         texts = {kernel: source(kernel, "cl") for kernel in dict.fromkeys(kernels)}
         missing = [t for t in dict.fromkeys(texts.values()) if t not in self._programs]
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            self._programs.update(zip(missing, pool.map(self._compile, missing), strict=True))
+        if len(missing) > 1:
+            with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+                self._programs.update(zip(missing, pool.map(self._compile, missing), strict=True))
+        elif missing:
+            self._programs[missing[0]] = self._compile(missing[0])
         return [self._cl.Kernel(self._programs[texts[kernel]], kernel.entry) for kernel in kernels]
 
     def _compile(self, text: str) -> Any:
@@ -159,19 +188,65 @@ class OpenCLDevice:
         self,
         function: Any,
         threads: Sequence[int],
-        block: Sequence[int] | None,
+        block: Sequence[int],
         args: Sequence[Any],
-    ) -> Callable[[], None]:
+    ) -> Callable[[], object]:
         function.set_args(*args)
-        size = tuple(threads)
-        if block is not None:
-            size = tuple(-(-t // b) * b for t, b in zip(threads, block, strict=True))
-        enqueue, queue = self._cl.enqueue_nd_range_kernel, self._queue
-
-        def launch() -> None:
-            enqueue(queue, function, size, block)
-
-        return launch
+        size = tuple(-(-t // b) * b for t, b in zip(threads, block, strict=True))
+        enqueue, local = self._cl.enqueue_nd_range_kernel, tuple(block)
+        return lambda: enqueue(self._queue, function, size, local)
 
     def synchronize(self) -> None:
+        try:
+            self._queue.finish()
+            for array, staged in self._arrivals:
+                array[:] = staged
+        finally:
+            self._transfers.clear()
+            self._arrivals.clear()
+            if self._staging:
+                self._staging.clear()
+
+    def timed(self, steps: Sequence[Callable[[], Any]]) -> list[float]:
         self._queue.finish()
+        usual = self._queue
+        profiling = self._cl.command_queue_properties.PROFILING_ENABLE
+        self._queue = self._cl.CommandQueue(self._context, self._device, properties=profiling)
+        try:
+            events = [step() for step in steps]
+            self._queue.finish()
+        finally:
+            self._queue = usual
+        return [(event.profile.end - event.profile.start) * 1e-9 for event in events]
+
+    def is_lost(self, error: Exception) -> bool:
+        codes = self._cl.status_code
+        lost = (codes.DEVICE_NOT_AVAILABLE, codes.INVALID_COMMAND_QUEUE, codes.INVALID_CONTEXT)
+        return isinstance(error, self._cl.Error) and getattr(error, "code", None) in lost
+
+
+class Staging:
+    """Pinned memory of the host, from and to which a GPU copies while the host goes on."""
+
+    SIZE = 16 << 20
+
+    def __init__(self, cl: Any, context: Any, queue: Any) -> None:
+        flags = cl.mem_flags.READ_WRITE | cl.mem_flags.ALLOC_HOST_PTR
+        both = cl.map_flags.READ | cl.map_flags.WRITE
+        self._buffer = cl.Buffer(context, flags, self.SIZE)
+        self._memory, _ = cl.enqueue_map_buffer(
+            queue, self._buffer, both, 0, (self.SIZE,), np.uint8
+        )
+        self._used = 0
+
+    def take(self, size: int) -> Array | None:
+        """`size` bytes until `clear`; None where they are not left."""
+        start = self._used
+        if start + size > self.SIZE:
+            return None
+        self._used = -(-(start + size) // 64) * 64
+        found: Array = self._memory[start : start + size]
+        return found
+
+    def clear(self) -> None:
+        self._used = 0

@@ -15,6 +15,7 @@ from litegpu.schema.enums import TensorType
 from litegpu.schema.writer import write_model
 
 from . import oracle
+from .devices import delegates, no_fallback, note_claims
 from .tolerance import assert_close
 
 _TYPES = {dtype: t for t, dtype in reversed(NUMPY.items())} | {np.dtype(object): TensorType.STRING}
@@ -171,8 +172,12 @@ def run_model(
     content: bytes, inputs: Sequence[Array], device: str = "cpu", invokes: int = 1
 ) -> list[Any]:
     """litegpu's outputs, with its memory poisoned before every run."""
-    assert device == "cpu"
-    interpreter = Interpreter(model_content=content)
+    with no_fallback():
+        return _run_model(content, inputs, device, invokes)
+
+
+def _run_model(content: bytes, inputs: Sequence[Array], device: str, invokes: int) -> list[Any]:
+    interpreter = Interpreter(model_content=content, experimental_delegates=delegates(device))
     interpreter._session.poison = True
     details = interpreter.get_input_details()
     for detail, value in zip(details, inputs, strict=True):
@@ -183,6 +188,7 @@ def run_model(
         for detail, value in zip(details, inputs, strict=True):
             interpreter.set_tensor(detail["index"], value)
         interpreter.invoke()
+    note_claims(interpreter, device)
     return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
 
 

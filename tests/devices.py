@@ -1,0 +1,58 @@
+"""The delegates on which operator cases run: one of each in a process, as programs share theirs."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from litegpu import DelegateLoadError, DelegateWarning, Interpreter, load_delegate
+
+DEVICES = ("cpu", "opencl")
+
+CLAIMS: list[tuple[str, bool]] = []
+"""(operator, whether the delegate took it) of the nodes that ran since the last look."""
+
+
+@functools.cache
+def gpu_delegate(name: str) -> Any:
+    """The process's delegate of this name, its device memory poisoned before every run; the reason
+    where there is none."""
+    try:
+        loaded = load_delegate(name)
+    except DelegateLoadError as error:
+        return str(error)
+    loaded.delegate.poison = True  # type: ignore[attr-defined]
+    return loaded
+
+
+def delegates(device: str) -> list[Any]:
+    """What `experimental_delegates` takes to run on a device; skips the test where it is absent."""
+    if device == "cpu":
+        return []
+    found = gpu_delegate(device)
+    if isinstance(found, str):
+        pytest.skip(found)
+    return [found]
+
+
+def note_claims(interpreter: Interpreter, device: str) -> None:
+    """Remembers which nodes the device took."""
+    if device != "cpu":
+        nodes = (n for graph in interpreter.explain().subgraphs for n in graph.nodes)
+        CLAIMS.extend((n.op, n.owner == device) for n in nodes)
+
+
+@contextmanager
+def no_fallback() -> Iterator[None]:
+    """Fails where a delegate could not run what it took, also where the body raises."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DelegateWarning)
+        try:
+            yield
+        finally:
+            fallbacks = [str(w.message) for w in caught if w.category is DelegateWarning]
+            assert not fallbacks, fallbacks
