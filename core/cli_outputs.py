@@ -86,7 +86,8 @@ def _statistics(values: Array) -> tuple[str, str, str]:
 
 def _ranking(name: str, scores: Array, labels: Sequence[str] | None) -> Table:
     table = Table("class", "score", title=f"top {min(TOP, scores.size)} of {escape(name)}")
-    for i in np.argsort(-scores.astype(np.float64), kind="stable")[:TOP].tolist():
+    best: list[int] = np.argsort(-scores.astype(np.float64), kind="stable")[:TOP].tolist()
+    for i in best:
         label = labels[i] if labels is not None and i < len(labels) else str(i)
         table.add_row(escape(label), f"{scores[i]:.6g}")
     return table

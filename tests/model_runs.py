@@ -38,12 +38,17 @@ RESOLVERS = {"aeq__blockwise_i4rangedvalues_fc": "opt"}
 
 PATCHES = np.random.default_rng(0).random((1, 8, 8, 3), np.float32).repeat(32, 1).repeat(32, 2)
 
-GIVEN = {
+GIVEN: dict[str, dict[str, Any]] = {
     "mp__selfie_segmentation": {"0": PATCHES},
     "tflm__transpose_conv0": {"0": np.array([1, 3, 12, 64], np.int32)},
 }
 """Inputs for which values in [-1, 1) do not stand: a shape, and a picture that has something to
 segment (elsewhere all of the output is below 1e-3, the tail of a sigmoid)."""
+
+RECORDED = {"tflm__keyword_scrambled_8bit": [{"0": np.array([[0, 32767]], np.int32)}] * STEPS}
+"""What TensorFlow Lite Micro (PyPI tflite-micro 0.dev20261023182759) answers where LiteRT crashes:
+it takes int8 state for int16 and writes past its end. (The weights are scrambled and saturate every
+layer, so that inputs hardly matter; the outputs of all 15 nodes were compared.)"""
 
 NUDGED = {"ocr__ocr_dr": 8}
 """Hybrid models round activations to int8 between layers, so that a last bit may become a step.
@@ -208,6 +213,8 @@ def compare(run: Run, litegpu: Any) -> Comparison:
     content = run.path.read_bytes()
     steps = inputs_of(run, model)
     got = outputs(litegpu, content, steps, run.signature, CPU)
+    if run.path.stem in RECORDED:
+        return _comparison(got, RECORDED[run.path.stem], "micro")
     if run.path.stem in ADAPTED:
         content = write_model(ADAPTED[run.path.stem](model))
     found = []
