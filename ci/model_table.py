@@ -22,8 +22,8 @@ Made by `./ci/model_table > docs/models.md`: real models, and models from the te
 projects, on random inputs, twice each, on the CPU, against LiteRT. `equal`: bit for bit. `agrees`:
 floats within 1e-4 of the largest magnitude; the largest difference is relative to that. `against`:
 the resolver (ref: BUILTIN_REF; opt: BUILTIN_WITHOUT_DEFAULT_DELEGATES, where ref lacks an operator
-or is wrong; micro: TensorFlow Lite Micro, where LiteRT crashes). Times are medians on a machine with
-two busy cores: they tell milliseconds from seconds.
+or is wrong; micro: TensorFlow Lite Micro, where LiteRT crashes). Times are medians on a machine
+with two busy cores: they tell milliseconds from seconds.
 """
 
 
