@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,10 @@ C_TYPES = {
 }
 """OpenCL C's names of element types, which common.cuh gives to CUDA too. 4-bit values lie one
 per byte."""
+
+
+Value = Ref | int | float | np.generic
+"""What lowerings pass to kernels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ class Lowering:
             return b""
         found = self._digests.get(id(data))
         if found is None:
-            found = self._digests[id(data)] = hashlib.blake2b(np.ascontiguousarray(data)).digest()
+            found = self._digests[id(data)] = hashlib.blake2b(np.ascontiguousarray(data).data).digest()
         return found
 
     def scratch(self, size: int) -> Ref:
@@ -173,8 +177,8 @@ class Lowering:
         stem: str,
         entry: str,
         threads: Sequence[int],
-        args: Sequence[Ref | int | float | np.generic],
-        defines: dict[str, object] | None = None,
+        args: Sequence[Value],
+        defines: Mapping[str, object] | None = None,
         block: Sequence[int] | None = None,
         prelude: str = "",
         body: str = "",
@@ -200,7 +204,7 @@ class Lowering:
         return follow(self, j)
 
 
-def _argument(arg: Ref | int | float | np.generic) -> Argument:
+def _argument(arg: Value) -> Argument:
     if isinstance(arg, Ref | np.generic):
         return arg
     return np.int32(arg) if isinstance(arg, int) else np.float32(arg)

@@ -16,7 +16,7 @@ from litegpu.dtypes import NUMPY, OBJECTS
 from litegpu.graph import Array, Shape, Tensor
 
 from ..program import Ref
-from .context import Lowering
+from .context import Lowering, Value
 
 UNITS = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong", 16: "uint4"}
 """The type that moves so many bytes at once."""
@@ -155,7 +155,7 @@ def strided(
     low: Lowering, x: Ref, y: Ref, axes: Sequence[Axis], starts: Sequence[int], unit: int
 ) -> None:
     defines = {"T": UNITS[unit], "CPU_DEVICE": int(low.info.is_cpu)}
-    args = [x, y, geometry(low, axes), len(axes), *starts]
+    args: list[Value] = [x, y, geometry(low, axes), len(axes), *starts]
     rows, run = math.prod(axis.size for axis in axes[:-1]), axes[-1].size
     if low.info.is_cpu:
         chunk = chunk_of(low, rows, run, unit)
@@ -188,7 +188,7 @@ def tiled(
         return False
     defines = {"T": UNITS[unit], "CPU_DEVICE": int(low.info.is_cpu), "TILE": TILE}
     sizes = [across[0].size, run.size]
-    args = [x, y, geometry(low, rest), len(rest), *starts, *sizes, run.x, across[0].y]
+    args: list[Value] = [x, y, geometry(low, rest), len(rest), *starts, *sizes, run.x, across[0].y]
     tiles = [-(-n // TILE) for n in reversed(sizes)]
     if low.info.is_cpu:
         low.launch("copy", "copy_tiles", [*tiles, count], args, defines)
@@ -204,7 +204,7 @@ def copy_by_table(low: Lowering, x: View, y: View, table: Array) -> None:
         return
     axes = merged(y.array.shape, x.array.strides, y.array.strides)
     count = math.prod(axis.size for axis in axes)
-    args = [x.ref, y.ref, geometry(low, axes), len(axes), x.offset, y.offset]
+    args: list[Value] = [x.ref, y.ref, geometry(low, axes), len(axes), x.offset, y.offset]
     low.launch(
         "copy",
         "copy_by_table",

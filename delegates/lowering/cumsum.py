@@ -8,7 +8,7 @@ from litegpu.graph import Node
 from litegpu.ops.shapes import normalize_axis
 from litegpu.schema.enums import TensorType as T
 
-from .context import C_TYPES, Lowering
+from .context import C_TYPES, Lowering, Value
 from .copy import block
 from .registry import lowers
 
@@ -23,5 +23,5 @@ def cumsum(low: Lowering, node: Node) -> None:
     low.require(count * shape[axis] < 2**31, "the tensor has 2^31 elements or more")
     exclusive = int(getattr(node.options, "exclusive", False))
     reverse = int(getattr(node.options, "reverse", False))
-    args = [low.input(0), low.output(), shape[axis], inner, exclusive, reverse, count]
+    args: list[Value] = [low.input(0), low.output(), shape[axis], inner, exclusive, reverse, count]
     low.launch("cumsum", "cumsum", [count], args, {"T": C_TYPES[dtype]}, block(low))

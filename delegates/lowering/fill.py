@@ -9,7 +9,7 @@ from litegpu.ops.diagonal import KNOWN, diagonal
 from litegpu.ops.shapes import normalize_axis
 from litegpu.schema.enums import TensorType
 
-from .context import C_TYPES, Lowering
+from .context import C_TYPES, Lowering, Value
 from .copy import UNITS, View, block, copy, source, target, view
 from .copy import fill as fill_view
 from .registry import lowers
@@ -33,7 +33,7 @@ def one_hot(low: Lowering, node: Node) -> None:
     index = low.require_dtype(0, TensorType.INT32, TensorType.INT64)
     defines = {"T": UNITS[y.array.itemsize], "INDEX": C_TYPES[index]}
     count = y.array.size
-    args = [low.input(0), low.input(2), low.input(3), y.ref, depth, inner, count]
+    args: list[Value] = [low.input(0), low.input(2), low.input(3), y.ref, depth, inner, count]
     low.launch("fill", "one_hot", [count], args, defines, block(low))
 
 

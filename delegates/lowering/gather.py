@@ -14,7 +14,7 @@ from litegpu.ops.shapes import normalize_axis
 from litegpu.schema.enums import TensorType as T
 
 from ..program import Ref
-from .context import C_TYPES, Lowering
+from .context import C_TYPES, Lowering, Value
 from .copy import UNITS, View, block, source, target
 from .registry import lowers
 
@@ -38,7 +38,7 @@ def gather_rows(
     }
     _, outer, rows, k = counts
     count = math.prod(y.array.shape) * size // unit // (max(inner, 1) if low.info.is_cpu else 1)
-    args = [x.ref, low.input(indices), y.ref, low.flag(), outer, rows, k, inner, count]
+    args: list[Value] = [x.ref, low.input(indices), y.ref, low.flag(), outer, rows, k, inner, count]
     low.launch("gather", "gather_rows", [count], args, defines, block(low))
 
 
@@ -70,7 +70,7 @@ def gather_nd(low: Lowering, node: Node) -> None:
     size = x.array.itemsize
     unit = max(n for n in UNITS if n == size or inner * size % n == 0)
     width = inner * size // unit
-    args = [x.ref, positions, y.ref, width, count * width]
+    args: list[Value] = [x.ref, positions, y.ref, width, count * width]
     low.launch("gather", "take_rows", [count * width], args, {"T": UNITS[unit]}, block(low))
 
 
@@ -80,7 +80,7 @@ def flat_positions(low: Lowering, i: int, count: int, dims: tuple[int, ...]) -> 
     low.require(math.prod(dims) <= LARGEST, "the tensor has 2^31 elements or more")
     table = low.constant(np.array([dims, row_major_strides(dims)], np.int32))
     positions = low.scratch(max(1, 4 * count))
-    args = [low.input(i), table, positions, low.flag(), len(dims), count]
+    args: list[Value] = [low.input(i), table, positions, low.flag(), len(dims), count]
     defines = {"INDEX": C_TYPES[low.require_dtype(i, *INDEX_TYPES)]}
     low.launch("gather", "flat_positions", [count], args, defines, block(low))
     return positions
@@ -96,7 +96,7 @@ def embedding_lookup(low: Lowering, node: Node) -> None:
     low.require(low.output_tensor().dtype == T.FLOAT32, "the output is not FLOAT32")
     scales, size, per_row = row_scales(low, width)
     table, blocks = low.input(1), max(1, width // max(1, size))
-    args = [low.input(0), table, scales, low.output(), low.flag()]
+    args: list[Value] = [low.input(0), table, scales, low.output(), low.flag()]
     args += [rows, width, size, blocks if per_row else 0, count * width]
     low.launch("gather", "embed_scaled", [count * width], args, {}, block(low))
 

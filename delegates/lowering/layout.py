@@ -11,7 +11,7 @@ from litegpu.ops.shapes import normalize_axis
 from litegpu.schema.enums import TensorType
 from litegpu.schema.options import ReverseSequenceOptions
 
-from .context import Lowering
+from .context import Lowering, Value
 from .copy import UNITS, block, copy, itemsize, source, target
 from .registry import lowers
 
@@ -57,5 +57,5 @@ def reverse_sequence(low: Lowering, node: Node) -> None:
         "INDEX": "long" if index == TensorType.INT64 else "int",
         "SEQUENCE_FIRST": int(options.seq_dim < options.batch_dim),
     }
-    args = [low.input(0), low.input(1), low.output(), low.flag(), *sizes, count]
+    args: list[Value] = [low.input(0), low.input(1), low.output(), low.flag(), *sizes, count]
     low.launch("layout", "reverse_sequence", [count], args, defines, block(low))

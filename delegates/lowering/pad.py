@@ -12,7 +12,7 @@ from litegpu.ops.pad import QUANTIZED
 from litegpu.schema.enums import MirrorPadMode, TensorType
 
 from ..program import Ref
-from .context import Lowering
+from .context import Lowering, Value
 from .copy import UNITS, View, block, copy, repetition, source, target, view
 from .registry import lowers
 
@@ -69,7 +69,7 @@ def pad_with(
     defines = {"T": UNITS[unit], "CPU_DEVICE": int(low.info.is_cpu)}
     whole = [sum(parts) for parts in sizes]
     count = math.prod(whole[:-1] if low.info.is_cpu else whole)
-    args = [x.ref, y.ref, value, geometry(low, sizes), len(sizes), count]
+    args: list[Value] = [x.ref, y.ref, value, geometry(low, sizes), len(sizes), count]
     low.launch("pad", "pad_constant", [count], args, defines, block(low))
 
 
@@ -94,7 +94,7 @@ def mirror_pad(low: Lowering, node: Node) -> None:
         sizes, unit = widened(sizes, unit)
     count = math.prod(map(sum, sizes))
     edge = 1 if mode == MirrorPadMode.REFLECT else 0
-    args = [x.ref, y.ref, geometry(low, sizes), len(sizes), edge, count]
+    args: list[Value] = [x.ref, y.ref, geometry(low, sizes), len(sizes), edge, count]
     low.launch("pad", "pad_mirror", [count], args, {"T": UNITS[unit]}, block(low))
 
 

@@ -7,7 +7,7 @@ import math
 from litegpu.graph import Node
 from litegpu.schema.enums import TensorType
 
-from .context import C_TYPES, Lowering
+from .context import C_TYPES, Lowering, Value
 from .copy import UNITS, block, copy, fill, source, target, view
 from .gather import flat_positions
 from .registry import lowers
@@ -27,7 +27,7 @@ def scatter_nd(low: Lowering, node: Node) -> None:
     dims, inner = y.array.shape[:depth], math.prod(y.array.shape[depth:])
     fill(low, y)
     positions = flat_positions(low, 0, count, dims)
-    args = [low.input(1), positions, y.ref, inner, count]
+    args: list[Value] = [low.input(1), positions, y.ref, inner, count]
     defines = {"T": C_TYPES[dtype], "IS_BOOL": int(dtype == TensorType.BOOL)}
     low.launch("scatter", "scatter_add", [count * inner], args, defines, block(low))
 
@@ -41,5 +41,5 @@ def sparse_to_dense(low: Lowering, node: Node) -> None:
     copy(low, view(low.input(3), (), size), y)
     positions = flat_positions(low, 0, count, y.array.shape)
     step = int(len(low.shape(2)) > 0)
-    args = [source(low, 2).ref, positions, y.ref, step, count]
+    args: list[Value] = [source(low, 2).ref, positions, y.ref, step, count]
     low.launch("scatter", "scatter_last", [count], args, {"T": UNITS[size]}, block(low))

@@ -7,7 +7,7 @@ import math
 from litegpu.graph import Node
 from litegpu.schema.enums import TensorType as T
 
-from .context import C_TYPES, Lowering
+from .context import C_TYPES, Lowering, Value
 from .copy import block
 from .registry import lowers
 
@@ -42,5 +42,14 @@ def segment(low: Lowering, node: Node) -> None:
         "MIN": (LARGEST[dtype], f"{least}(a, b)"),
     }[node.op.rsplit("_", 1)[1]]
     defines = {"T": C_TYPES[dtype], "START": start, "REDUCE(a, b)": reduction}
-    args = [low.input(0), low.input(1), low.output(), low.flag(), ids, segments, inner, count]
+    args: list[Value] = [
+        low.input(0),
+        low.input(1),
+        low.output(),
+        low.flag(),
+        ids,
+        segments,
+        inner,
+        count,
+    ]
     low.launch("segment", "reduce_segments", [count], args, defines, block(low))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+from litegpu.dtypes import NUMPY
 from litegpu.graph import Node
 
 from .context import Lowering
-from .copy import copy, source, target
+from .copy import copy, source, target, view
 from .registry import lowers
 
 
@@ -18,3 +20,10 @@ def reshape(low: Lowering, node: Node) -> None:
 @lowers("BROADCAST_TO")
 def broadcast_to(low: Lowering, node: Node) -> None:
     copy(low, source(low, 0), target(low))
+
+
+@lowers("SHAPE", "RANK")
+def shape(low: Lowering, node: Node) -> None:
+    y, sizes = target(low), low.shape(0)
+    values = np.array(sizes if node.op == "SHAPE" else len(sizes), NUMPY[low.output_tensor().dtype])
+    copy(low, view(low.constant(values), values.shape, values.itemsize), y)

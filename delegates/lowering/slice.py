@@ -11,7 +11,7 @@ from litegpu.ops.checks import LARGEST
 from litegpu.ops.slice import clamped, window
 from litegpu.schema.enums import TensorType
 
-from .context import Lowering
+from .context import Lowering, Value
 from .copy import UNITS, View, block, copy, source, target
 from .registry import lowers
 
@@ -50,5 +50,5 @@ def move_at(
         "INDEX": "long" if index == TensorType.INT64 else "int",
     }
     sizes = low.constant(np.array([part, whole], np.int32))
-    args = [x.ref, y.ref, low.input(starts), low.flag(), sizes, len(part), count]
+    args: list[Value] = [x.ref, y.ref, low.input(starts), low.flag(), sizes, len(part), count]
     low.launch("slice", entry, [count], args, defines, block(low))

@@ -8,7 +8,7 @@ from litegpu.graph import Node
 from litegpu.ops.shapes import normalize_axis
 from litegpu.schema.enums import TensorType as T
 
-from .context import C_TYPES, Lowering
+from .context import C_TYPES, Lowering, Value
 from .copy import block
 from .registry import lowers
 
@@ -33,7 +33,7 @@ def arg_extreme(low: Lowering, node: Node) -> None:
         "OUT": C_TYPES[low.output_tensor().dtype],
         "LARGEST": int(node.op == "ARG_MAX"),
     }
-    args = [low.input(0), low.output(), size, inner, count]
+    args: list[Value] = [low.input(0), low.output(), size, inner, count]
     if not low.info.is_cpu and size >= LONG and count <= FEW and low.info.max_block >= BLOCK:
         defines["BLOCK"] = BLOCK
         threads = [BLOCK * count]
@@ -55,5 +55,5 @@ def top_k(low: Lowering, node: Node) -> None:
     defines = {"T": C_TYPES[dtype], "PLACE": C_TYPES[low.output_tensor(1).dtype]}
     count = rows if low.info.is_cpu else rows * size
     entry = "top_k_by_passes" if low.info.is_cpu else "top_k_by_rank"
-    args = [low.input(0), low.output(0), low.output(1), size, k, count]
+    args: list[Value] = [low.input(0), low.output(0), low.output(1), size, k, count]
     low.launch("topk", entry, [count], args, defines, block(low))
