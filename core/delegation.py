@@ -152,7 +152,8 @@ def _kept(
         return Refusal(
             "dynamic_shape", f"the shape or value of tensor {unknown} ({name!r}) depends on data"
         )
-    if op is not None and not op.pure and not _has_variable(graph, node.inputs):
+    impure = op is not None and not op.pure and not _has_variable(graph, node.inputs)
+    if impure or _calls_graphs(node):
         return Refusal(
             "stateful", f"{node.op} needs the interpreter: other graphs, resources or random state"
         )
@@ -184,6 +185,11 @@ def _answer(delegate: Delegate, graph: Graph, node: Node) -> Refusal | None:
 def _unknown_tensor(space: Workspace, node: Node) -> int | None:
     tensors = (*node.inputs, *node.outputs)
     return next((t for t in tensors if t != ABSENT and space.shapes[t] is None), None)
+
+
+def _calls_graphs(node: Node) -> bool:
+    """Whether the options name other graphs of the model, which delegates do not see."""
+    return any("subgraph" in name for name in getattr(node.options, "__dataclass_fields__", ()))
 
 
 def _has_variable(graph: Graph, tensors: Sequence[int]) -> bool:

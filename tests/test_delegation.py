@@ -239,6 +239,18 @@ def test_bodies_of_control_flow_are_partitioned() -> None:
     assert graphs[0]["nodes"][0]["refusals"]["reference"]["code"] == "stateful"
 
 
+def test_nodes_that_call_graphs_stay_though_they_are_pure() -> None:
+    """A delegate sees one graph: not the one that says how a scatter joins values."""
+    from .ops.test_stablehlo_index import PLACES, scatter_model
+
+    x, updates = np.zeros((3, 4, 2), np.float32), np.ones((5, 2, 2), np.float32)
+    content = scatter_model(x, PLACES, updates)
+    it = Interpreter(model_content=content, experimental_delegates=[ReferenceDelegate()])
+    it.allocate_tensors()
+    nodes = it.explain().to_dict()["subgraphs"][0]["nodes"]
+    assert nodes[0]["refusals"]["reference"]["code"] == "stateful"
+
+
 class Faulty(ReferenceDelegate):
     """Does one thing wrong. `fault(step, inputs, outputs, run)` replaces `run` at the given
     invoke and later."""
