@@ -153,7 +153,9 @@ class Lowering:
             return b""
         found = self._digests.get(id(data))
         if found is None:
-            found = self._digests[id(data)] = hashlib.blake2b(np.ascontiguousarray(data).data).digest()
+            found = self._digests[id(data)] = hashlib.blake2b(
+                np.ascontiguousarray(data).data
+            ).digest()
         return found
 
     def scratch(self, size: int) -> Ref:
