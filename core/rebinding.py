@@ -69,5 +69,5 @@ class Rebinding:
 
 
 def check_outputs(node: Node, shapes: Sequence[Shape | None]) -> None:
-    if len(shapes) < len(node.outputs):
+    if len(shapes) < len(node.outputs) or (shapes and not node.outputs):
         raise OpError(f"the node has {len(node.outputs)} outputs; this op has {len(shapes)}")
