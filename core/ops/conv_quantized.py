@@ -17,6 +17,7 @@ from .patches import Axis, Patches
 from .quantized import Int64s, activation_range, per_tensor
 from .registry import Step
 from .requantize import FixedPoint, FixedPoint64, OutputRange, Requantize, Rescale, Work
+from .untyped_bias import as_int64, is_untyped
 
 Matrices = Callable[[Array], Array]
 
@@ -73,10 +74,17 @@ def channel_scales(weights: Tensor, channels: int, axis: int, zero_points: bool 
 
 
 def multipliers(ctx: OpContext, channels: int, axis: int, image: int = 0) -> Array:
+    """`real_multipliers` of a node whose weights are input 1."""
+    return real_multipliers(ctx.tensor(image), ctx.tensor(1), ctx.output_tensor(), channels, axis)
+
+
+def real_multipliers(
+    image: Tensor, weights: Tensor, output: Tensor, channels: int, axis: int
+) -> Array:
     """input scale * weight scale / output scale of each channel, float64."""
-    input_scale, output_scale = per_tensor(ctx.tensor(image))[0], per_tensor(ctx.output_tensor())[0]
-    scales = channel_scales(ctx.tensor(1), channels, axis)
-    if ctx.dtype(image) == T.UINT8:
+    input_scale, output_scale = per_tensor(image)[0], per_tensor(output)[0]
+    scales = channel_scales(weights, channels, axis)
+    if image.dtype == T.UINT8:
         # The reference multiplies these two in float32.
         return (np.float32(input_scale) * scales).astype(np.float64) / output_scale
     return input_scale * scales.astype(np.float64) / output_scale
@@ -102,7 +110,8 @@ def rules(
 ) -> Rules:
     real = multipliers(ctx, channels, axis, image)
     dtype = ctx.dtype(image)
-    is_wide = dtype == T.INT16 and not (ctx.has(bias) and ctx.dtype(bias) == T.INT32)
+    narrow = ctx.has(bias) and ctx.dtype(bias) == T.INT32 and not is_untyped(ctx)
+    is_wide = dtype == T.INT16 and not narrow
     rescale = FixedPoint64(real) if is_wide else FixedPoint(real)
     output = OutputRange(
         per_tensor(ctx.output_tensor())[1], *activation_range(activation, ctx.output_tensor())
@@ -156,7 +165,8 @@ def conv_of_integers(
         added = offsets(matrix, bias, rule.zero_point)
         return Requantize(rule.rescale, rule.output, added, matrix.bounds, dtype)
 
-    finish = finisher(matrix, ctx.input(2) if is_packed and ctx.has(2) else None)
+    known_bias = as_int64(ctx) if is_untyped(ctx) else ctx.input(2) if ctx.has(2) else None
+    finish = finisher(matrix, known_bias if is_packed else None)
     room = finish.capacity(patches.pixels)
     acc = ctx.scratch((room, filters), dtype)
     part = ctx.scratch((room, filters), np.float32) if len(matrix.parts) > 1 else acc

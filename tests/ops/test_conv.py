@@ -158,6 +158,8 @@ CASES = [
                 (np.int8, TensorType.FLOAT32, {"weight_type": TensorType.INT4}),
                 (np.int16, TensorType.INT64, {"bias_type": np.int64}),
                 (np.int16, TensorType.INT32, {"bias_type": np.int32}),
+                # LiteRT takes an int32 bias of unstated type for int64.
+                (np.int16, TensorType.FLOAT32, {"bias_type": np.int32}),
                 (np.int16, TensorType.INT64, {"bias_type": np.int64, "per_channel": False}),
             ],
         )
