@@ -58,7 +58,7 @@ class Emit:
 
     def index(self, shape: Shape, out: Shape, i: str) -> str:
         """The index into a tensor of `shape`, broadcast to `out`, of the output's element `i`."""
-        if elements(shape) == 1:
+        if elements(shape) <= 1:
             return "0"
         aligned = (1,) * (len(out) - len(shape)) + shape
         if aligned == out:
