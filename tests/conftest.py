@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,8 @@ def device(request: pytest.FixtureRequest) -> Iterator[str]:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     for name, value in report.user_properties if report.when == "teardown" else ():
         if name == CLAIM:
-            device, op, claimed = value  # type: ignore[misc]
+            claim: Any = value
+            device, op, claimed = claim
             counts.setdefault(device, Counter())[op, claimed] += 1
 
 

@@ -23,7 +23,8 @@ RANGES = {
 
 def float_clamp(activation: ActivationFunctionType) -> tuple[float, float]:
     """The smallest and largest real value that a fused activation lets through."""
-    return RANGES.get(activation, (-math.inf, math.inf))
+    low, high = RANGES.get(activation, (-math.inf, math.inf))
+    return float(low), float(high)
 
 
 def clamp(y: Array, activation: ActivationFunctionType) -> None:
