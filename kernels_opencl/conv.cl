@@ -1,0 +1,241 @@
+#include "common.clh"
+// Convolutions of floats and integers, grouped or not; one phase of a transposed convolution.
+// x: [batch, height, width, channels]; y: [batch, y_rows, y_cols, filters], of which this launch
+// writes the rows first_row, first_row + row_step, ... (`rows` of them), and columns likewise.
+// w: [blocks, taps_y * taps_x * depth, WIDTH]: filters of a group, padded to blocks of WIDTH. Bias,
+// multipliers and shifts: [blocks, WIDTH]. padding: what a tap reads outside of the image.
+// CPU_DEVICE: one work item PIXELS outputs of one block of filters, in registers; integer weights
+// lie in pairs of channels, [..., depth / 2, WIDTH, 2], an odd last channel paired with zeros.
+// Otherwise: implicit matrix product, one block of 16 x 16 work items 64 outputs of one block of
+// filters, through tiles in local memory.
+#ifndef CPU_DEVICE
+#define CPU_DEVICE 0
+#endif
+#ifndef QUANTIZED
+#define QUANTIZED 0
+#endif
+#ifndef WIDE
+#define WIDE 0
+#endif
+#ifndef IN_T
+#define IN_T float
+#define W_T float
+#define ACC_T float
+#endif
+#ifndef EACH
+#define EACH 2
+#endif
+#ifndef PIXELS
+#define PIXELS 4
+#endif
+#ifndef PATCH
+#define PATCH 0
+#endif
+
+#if QUANTIZED && WIDE
+#define FINISH_ARGS \
+  GLOBAL const long *RESTRICT bias, GLOBAL const int *RESTRICT multipliers, \
+      GLOBAL const int *RESTRICT shifts, int zero_point, int low, int high
+#define FINISH(sum, f) \
+  saturate((int)rescale_wide((long)(sum) + bias[f], multipliers[f], shifts[f]) + zero_point, low, \
+           high)
+#elif QUANTIZED
+#define FINISH_ARGS \
+  GLOBAL const int *RESTRICT bias, GLOBAL const int *RESTRICT multipliers, \
+      GLOBAL const int *RESTRICT shifts, int zero_point, int low, int high
+#define FINISH(sum, f) \
+  saturate(rescale((int)(sum) + bias[f], multipliers[f], shifts[f]) + zero_point, low, high)
+#else
+#define FINISH_ARGS GLOBAL const float *RESTRICT bias, float low, float high
+#define FINISH(sum, f) limit((sum) + bias[f], low, high)
+#endif
+
+#define GEOMETRY \
+  int height, int width, int channels, int depth, int group_filters, int group_blocks, \
+      int filters, int rows, int cols, int count, int taps_y, int taps_x, int stride_y, \
+      int stride_x, int dilation_y, int dilation_x, int top, int left, int y_rows, int y_cols, \
+      int row_step, int col_step, int first_row, int first_col
+
+// Where output n of `count` lies in y, in pixels.
+#define PLACE(n) \
+  (((n) / (rows * cols) * y_rows + (n) / cols % rows * row_step + first_row) * y_cols + \
+   (n) % cols * col_step + first_col)
+
+#if CPU_DEVICE
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define WIDTH (8 * EACH)
+
+#if QUANTIZED
+#define STEP 2
+#define SUM int8
+#define VALUE short16
+#define WEIGHTS short16
+#define LOAD_WEIGHTS(i) vload16(i, w)
+#define PAIR JOIN(SOURCE_T, 2)
+#define MULTIPLY_ADD(sum, v, weights) \
+  sum += convert_int8(v.even) * convert_int8(weights.even) + \
+         convert_int8(v.odd) * convert_int8(weights.odd)
+#define SPREAD(v) convert_short16((JOIN(SOURCE_T, 16))(v, v, v, v, v, v, v, v))
+#define FETCH(p, c) SPREAD(vload2(0, p + c))
+#define FETCH_LAST(p, c) SPREAD(((PAIR)(p[c], 0)))
+#else
+#define STEP 1
+#define SUM float8
+#define VALUE float
+#define WEIGHTS float8
+#define LOAD_WEIGHTS(i) vload8(i, w)
+#define MULTIPLY_ADD(sum, v, weights) sum += v * weights
+#define FETCH(p, c) p[c]
+#endif
+
+#define ACCUMULATE(fetch, c) \
+  { \
+    WEIGHTS weights[EACH]; \
+    for (int e = 0; e < EACH; e++) weights[e] = LOAD_WEIGHTS(e); \
+    w += WIDTH * STEP; \
+    _Pragma("unroll") for (int p = 0; p < PIXELS; p++) { \
+      const VALUE v = fetch(from[p], c); \
+      _Pragma("unroll") for (int e = 0; e < EACH; e++) MULTIPLY_ADD(sums[p][e], v, weights[e]); \
+    } \
+  }
+
+// PATCH: the most elements that the windows of an output hold, which are then gathered first.
+#if PATCH && QUANTIZED
+#define SOURCE_T short
+#else
+#define SOURCE_T IN_T
+#endif
+
+KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
+            GLOBAL const IN_T* RESTRICT padding, GLOBAL OUT_T* RESTRICT y, FINISH_ARGS,
+            GEOMETRY EPILOGUE_ARGS) {
+  int start = THREAD_X * PIXELS, block = THREAD_Y, group = block / group_blocks;
+  if (start >= count) return;
+  int up[PIXELS], across[PIXELS];
+  GLOBAL const IN_T* images[PIXELS];
+  SUM sums[PIXELS][EACH];
+  for (int p = 0; p < PIXELS; p++) {
+    int n = min(start + p, count - 1);
+    up[p] = n / cols % rows * stride_y - top;
+    across[p] = n % cols * stride_x - left;
+    images[p] = x + n / (rows * cols) * height * width * channels + group * depth;
+    for (int e = 0; e < EACH; e++) sums[p][e] = 0;
+  }
+#if PATCH
+  SOURCE_T patches[PIXELS][PATCH];
+  SOURCE_T* from[PIXELS];
+  int whole = taps_y * taps_x * depth;
+  w += block * (whole + whole % STEP) * WIDTH;
+  for (int p = 0; p < PIXELS; p++) {
+    SOURCE_T* to = from[p] = patches[p];
+    for (int ty = 0; ty < taps_y; ty++)
+      for (int tx = 0; tx < taps_x; tx++, to += depth) {
+        int row = up[p] + ty * dilation_y, col = across[p] + tx * dilation_x;
+        bool inside = (uint)row < (uint)height && (uint)col < (uint)width;
+        GLOBAL const IN_T* it = inside ? images[p] + (row * width + col) * channels : padding;
+        for (int c = 0; c < depth; c++) to[c] = it[c];
+      }
+    if (STEP > 1) *to = 0;
+  }
+  for (int c = 0; c < whole; c += STEP) ACCUMULATE(FETCH, c)
+#else
+  GLOBAL const IN_T* from[PIXELS];
+  w += block * taps_y * taps_x * (depth + depth % STEP) * WIDTH;
+  for (int ty = 0; ty < taps_y; ty++)
+    for (int tx = 0; tx < taps_x; tx++) {
+      for (int p = 0; p < PIXELS; p++) {
+        int row = up[p] + ty * dilation_y, col = across[p] + tx * dilation_x;
+        bool inside = (uint)row < (uint)height && (uint)col < (uint)width;
+        from[p] = inside ? images[p] + (row * width + col) * channels : padding;
+      }
+      int c = 0;
+      for (; c <= depth - STEP; c += STEP) ACCUMULATE(FETCH, c)
+#if QUANTIZED
+      if (c < depth) ACCUMULATE(FETCH_LAST, c)
+#endif
+    }
+#endif
+  int within = (block - group * group_blocks) * WIDTH;
+  int live = min(WIDTH, group_filters - within);
+  for (int p = 0; p < PIXELS; p++) {
+    if (start + p >= count) return;
+    ACC_T lanes[WIDTH];
+    for (int e = 0; e < EACH; e++) vstore8(sums[p][e], e, lanes);
+    int first = PLACE(start + p) * filters + group * group_filters + within;
+    for (int l = 0; l < live; l++) {
+      int i = first + l;
+      y[i] = (OUT_T)(EPILOGUE(FINISH(lanes[l], block * WIDTH + l), i));
+    }
+  }
+}
+
+#else
+
+#define SIDE 16
+#define WIDTH (SIDE * EACH)
+#define TILE_PIXELS (SIDE * PIXELS)
+
+KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
+            GLOBAL const IN_T* RESTRICT padding, GLOBAL OUT_T* RESTRICT y, FINISH_ARGS,
+            GEOMETRY EPILOGUE_ARGS) {
+  LOCAL ACC_T tile_x[SIDE][TILE_PIXELS + 1];
+  LOCAL ACC_T tile_w[SIDE][WIDTH];
+  int block = BLOCK_Y, group = block / group_blocks, lane = LANE_Y * SIDE + LANE_X;
+  int whole = taps_y * taps_x * depth;
+  ACC_T sums[PIXELS][EACH];
+  for (int p = 0; p < PIXELS; p++)
+    for (int e = 0; e < EACH; e++) sums[p][e] = 0;
+  // This work item brings element k of PIXELS windows to each tile.
+  int column = lane / SIDE, k = lane % SIDE;
+  GLOBAL const IN_T* images[PIXELS];
+  int up[PIXELS], across[PIXELS];
+  for (int p = 0; p < PIXELS; p++) {
+    int n = min(BLOCK_X * TILE_PIXELS + column + p * SIDE, count - 1);
+    up[p] = n / cols % rows * stride_y - top;
+    across[p] = n % cols * stride_x - left;
+    images[p] = x + n / (rows * cols) * height * width * channels + group * depth;
+  }
+  w += block * whole * WIDTH;
+  for (int start = 0; start < whole; start += SIDE) {
+    int c = (start + k) % depth, tap = (start + k) / depth;
+    int down = tap / taps_x * dilation_y, along = tap % taps_x * dilation_x;
+    bool live = start + k < whole;
+    for (int p = 0; p < PIXELS; p++) {
+      int row = up[p] + down, col = across[p] + along;
+      bool inside = (uint)row < (uint)height && (uint)col < (uint)width;
+      tile_x[k][column + p * SIDE] =
+          !live ? 0 : (inside ? images[p][(row * width + col) * channels + c] : padding[c]);
+    }
+    for (int e = 0; e < EACH; e++) {
+      int at = lane + e * SIDE * SIDE;
+      tile_w[at / WIDTH][at % WIDTH] = start + at / WIDTH < whole ? w[start * WIDTH + at] : 0;
+    }
+    BARRIER;
+    for (int s = 0; s < SIDE; s++) {
+      ACC_T weights[EACH];
+      for (int e = 0; e < EACH; e++) weights[e] = tile_w[s][LANE_X + e * SIDE];
+      for (int p = 0; p < PIXELS; p++) {
+        ACC_T v = tile_x[s][LANE_Y + p * SIDE];
+        for (int e = 0; e < EACH; e++) sums[p][e] += v * weights[e];
+      }
+    }
+    BARRIER;
+  }
+  int within = (block - group * group_blocks) * WIDTH;
+  for (int p = 0; p < PIXELS; p++) {
+    int n = BLOCK_X * TILE_PIXELS + LANE_Y + p * SIDE;
+    if (n >= count) return;
+    int first = PLACE(n) * filters + group * group_filters + within;
+    for (int e = 0; e < EACH; e++) {
+      int f = LANE_X + e * SIDE;
+      if (within + f < group_filters) {
+        int i = first + f;
+        y[i] = (OUT_T)(EPILOGUE(FINISH(sums[p][e], block * WIDTH + f), i));
+      }
+    }
+  }
+}
+
+#endif
