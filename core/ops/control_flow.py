@@ -66,7 +66,8 @@ def _if_branches(ctx: OpContext) -> list[SubgraphCall]:
 
 def _case_branches(ctx: OpContext) -> list[SubgraphCall]:
     indices = None if ctx.options is None else ctx.options.branch_subgraph_indices
-    ctx.require(indices is not None and len(indices) > 0, "there are no branches")
+    if indices is None or not len(indices):
+        raise OpError("there are no branches")
     return [ctx.subgraph(int(index)) for index in indices]
 
 

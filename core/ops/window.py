@@ -214,7 +214,8 @@ def reduce_window(ctx: OpContext) -> Step:
 
 def reduced(ctx: OpContext) -> tuple[int, ...]:
     dimensions = options_of(ctx, StablehloReduceOptions).dimensions
-    return () if dimensions is None else normalize_axes([int(axis) for axis in dimensions], ctx.rank())
+    axes = [] if dimensions is None else [int(axis) for axis in dimensions]
+    return normalize_axes(axes, ctx.rank())
 
 
 def prepare_reduce(ctx: OpContext) -> list[Shape]:

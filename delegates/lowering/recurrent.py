@@ -8,7 +8,7 @@ from litegpu.ops.quantized import quantize_multiplier
 from litegpu.schema.enums import ActivationFunctionType, TensorType
 
 from ..program import Ref
-from .context import Lowering
+from .context import Lowering, Value
 from .registry import lowers
 
 F32, I8 = TensorType.FLOAT32, TensorType.INT8
@@ -74,7 +74,7 @@ def svdf(low: Lowering, node: Node) -> None:
     biased = low.has(3)
     bias = low.input(3) if biased else filtered
     shape = [batch * units, units, filters // units, int(biased)]
-    args = [filtered, bias, low.output(), *shape, *second]
+    args: list[Value] = [filtered, bias, low.output(), *shape, *second]
     low.launch("recurrent", "svdf_reduce", [batch * units], args, defines)
 
 
