@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -98,6 +99,7 @@ def missing_members(delegate: Any) -> list[str]:
     return [name for name in ("name", "refusal", "compile") if not hasattr(delegate, name)]
 
 
+@functools.cache
 def _installed() -> EntryPoints:
     """The factories that installed packages name."""
     # Slow to import, and not every program asks.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from litegpu.errors import DelegateLoadError
@@ -15,11 +16,12 @@ from litegpu.graph import Array
 
 from .budget import Budget
 from .device import DeviceInfo
-from .gpu import GpuDelegate
 from .kernel_cache import KernelCache
-from .lowering.context import Options
 from .program import Kernel
 from .sources import source
+
+if TYPE_CHECKING:
+    from .gpu import GpuDelegate
 
 NO_ICD = (
     "OpenCL finds no platform. Install your GPU's driver with its OpenCL ICD, or a CPU "
@@ -50,6 +52,10 @@ def create(
 
     `device`: "platform:device" indices, or part of a device's or platform's name.
     """
+    # Every Interpreter asks this module for a GPU; the lowerings are for those that have one.
+    from .gpu import GpuDelegate
+    from .lowering.context import Options
+
     if precision not in ("fp32", "fp16"):
         raise ValueError(f"option precision is {precision!r}; 'fp32' or 'fp16' expected")
     if memory_limit is not None and not (isinstance(memory_limit, int) and memory_limit >= 0):
@@ -58,6 +64,7 @@ def create(
     return GpuDelegate("opencl", chosen, Options(precision), check_finite)
 
 
+@functools.cache
 def finds_gpu() -> bool:
     """Whether a device of GPU type is there: only then is OpenCL a default delegate."""
     try:
