@@ -54,12 +54,13 @@ def require_types(low: Lowering, at: Operands) -> TensorType:
 class Finish:
     """Arguments and defines by which a kernel finishes its sums.
 
-    `zero_point` is what padding reads, `centered` makes weights less their zero point.
+    `zero_point` is what padding reads, `centered` makes weights less `weights_zero_point`.
     """
 
     args: list[Ref | int | float]
     defines: dict[str, object]
     zero_point: int
+    weights_zero_point: int
     centered: Matrices
     is_long: bool
 
@@ -85,7 +86,7 @@ def finish(
         added = np.zeros(channels, np.float32) if bias is None else bias
         ref = low.computed(("bias", "float", channels, *key), lambda: arrange(added))
         types = {"IN_T": "float", "W_T": "float", "ACC_T": "float"}
-        return Finish([ref, *bounds], types, 0, lambda values: values, False)
+        return Finish([ref, *bounds], types, 0, 0, lambda values: values, False)
 
     zero_point, output_zero_point = per_tensor(image)[1], per_tensor(low.output_tensor())[1]
     is_wide = image.dtype == TensorType.INT16 and (bias is None or bias.dtype == np.int64)
@@ -124,4 +125,4 @@ def finish(
         output_zero_point,
         *bounds,
     ]
-    return Finish(args, types, zero_point, centered, is_long)
+    return Finish(args, types, zero_point, weights_zero_point, centered, is_long)

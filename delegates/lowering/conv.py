@@ -42,9 +42,7 @@ class Axis:
     first: int = 0
 
 
-def axis(
-    low: Lowering, size: int, taps: int, stride: int, dilation: int, padding: Padding
-) -> Axis:
+def axis(low: Lowering, size: int, taps: int, stride: int, dilation: int, padding: Padding) -> Axis:
     try:
         outputs, before, _ = window(size, taps, stride, dilation, padding)
     except OpError as error:
@@ -151,7 +149,7 @@ def convolve(
             return blocks.reshape(len(blocks), width, -1).transpose(0, 2, 1)
 
         layout = ("conv", low.node.op, part.tag, groups, block_width, gathered, paired)
-        weights = low.packed(at.weights, (*layout, done.defines.get("W_T")), pack)
+        weights = low.packed(at.weights, (*layout, done.weights_zero_point), pack)
         defines = {
             **done.defines,
             "CPU_DEVICE": int(on_cpu),
@@ -192,6 +190,9 @@ def convolve(
 def conv2d(low: Lowering, node: Node) -> None:
     o = node.options
     image, kernel = low.shape(0), low.shape(1)
+    if low.dtype() == TensorType.INT16 and low.has(2) and low.dtype(2) == TensorType.INT32:
+        typed = o.quantized_bias_type == TensorType.INT32
+        low.require(typed, "the options leave out the type of the int32 bias")
     rows = axis(low, image[1], kernel[1], o.stride_h, o.dilation_h_factor, o.padding)
     cols = axis(low, image[2], kernel[2], o.stride_w, o.dilation_w_factor, o.padding)
     part = Part(rows, cols, lambda values: values)

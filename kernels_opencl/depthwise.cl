@@ -1,0 +1,114 @@
+#include "common.clh"
+// Depthwise convolutions of floats and integers: channels do not mix.
+// x: [batch, height, width, channels]; y: [batch, rows, cols, filters], filter f reads channel
+// f / multiplier; w: [taps_y * taps_x, filters]; bias, multipliers, shifts: [filters].
+// One work item: LANES neighbouring filters (more than one only on CPUs and with a multiplier
+// of 1), PIXELS neighbouring columns, `run` times along a row.
+#ifndef CPU_DEVICE
+#define CPU_DEVICE 0
+#endif
+#ifndef QUANTIZED
+#define QUANTIZED 0
+#endif
+#ifndef WIDE
+#define WIDE 0
+#endif
+#ifndef IN_T
+#define IN_T float
+#define W_T float
+#define ACC_T float
+#endif
+#ifndef LANES
+#define LANES 1
+#endif
+#ifndef PIXELS
+#define PIXELS 4
+#endif
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#if CPU_DEVICE && LANES > 1
+#define SUM JOIN(ACC_T, LANES)
+#define LOAD(p) JOIN(convert_, SUM)(JOIN(vload, LANES)(0, p))
+#define STORE(v, p) JOIN(vstore, LANES)(v, 0, p)
+#else
+#define SUM ACC_T
+#define LOAD(p) ((ACC_T)*(p))
+#define STORE(v, p) *(p) = v
+#endif
+
+#if QUANTIZED && WIDE
+#define FINISH_ARGS \
+  GLOBAL const long *RESTRICT bias, GLOBAL const int *RESTRICT multipliers, \
+      GLOBAL const int *RESTRICT shifts, int zero_point, int low, int high
+#define FINISH(sum, f) \
+  saturate((int)rescale_wide((long)(sum) + bias[f], multipliers[f], shifts[f]) + zero_point, low, \
+           high)
+#elif QUANTIZED
+#define FINISH_ARGS \
+  GLOBAL const int *RESTRICT bias, GLOBAL const int *RESTRICT multipliers, \
+      GLOBAL const int *RESTRICT shifts, int zero_point, int low, int high
+#define FINISH(sum, f) \
+  saturate(rescale((int)(sum) + bias[f], multipliers[f], shifts[f]) + zero_point, low, high)
+#else
+#define FINISH_ARGS GLOBAL const float *RESTRICT bias, float low, float high
+#define FINISH(sum, f) limit((sum) + bias[f], low, high)
+#endif
+
+#if QUANTIZED
+#define CENTERED(v) ((v) - (ACC_T)padding)
+#else
+#define CENTERED(v) (v)
+#endif
+
+KERNEL depthwise(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
+                 GLOBAL OUT_T* RESTRICT y, FINISH_ARGS, int padding, int height, int width,
+                 int channels, int multiplier, int rows, int cols, int count, int taps_y,
+                 int taps_x, int stride_y, int stride_x, int dilation_y, int dilation_x, int top,
+                 int left, int run EPILOGUE_ARGS) {
+  int f = THREAD_X * LANES, line = THREAD_Z, filters = channels * multiplier;
+  if (f >= filters || line >= count) return;
+  x += line / rows * height * width * channels + f / multiplier;
+  int up = line % rows * stride_y - top;
+  int end = min((THREAD_Y + 1) * run * PIXELS, cols);
+  for (int start = THREAD_Y * run * PIXELS; start < end; start += PIXELS) {
+    SUM sums[PIXELS];
+    for (int p = 0; p < PIXELS; p++) sums[p] = 0;
+    int across = start * stride_x - left;
+    bool inner = across >= 0 && start + PIXELS <= cols &&
+                 across + (PIXELS - 1) * stride_x + (taps_x - 1) * dilation_x < width;
+    for (int ty = 0; ty < taps_y; ty++) {
+      int row = up + ty * dilation_y;
+      if ((uint)row >= (uint)height) continue;
+      GLOBAL const W_T* weights = w + ty * taps_x * filters + f;
+      GLOBAL const IN_T* line_x = x + row * width * channels;
+      for (int tx = 0; tx < taps_x; tx++, weights += filters) {
+        SUM weight = LOAD(weights);
+        int col = across + tx * dilation_x;
+        if (inner) {
+          GLOBAL const IN_T* from = line_x + col * channels;
+#pragma unroll
+          for (int p = 0; p < PIXELS; p++)
+            sums[p] += CENTERED(LOAD(from + p * stride_x * channels)) * weight;
+        } else {
+#pragma unroll
+          for (int p = 0; p < PIXELS; p++) {
+            int at = col + p * stride_x;
+            if ((uint)at < (uint)width)
+              sums[p] += CENTERED(LOAD(line_x + at * channels)) * weight;
+          }
+        }
+      }
+    }
+    for (int p = 0; p < PIXELS; p++) {
+      if (start + p >= cols) break;
+      ACC_T lanes[LANES];
+      STORE(sums[p], lanes);
+      int first = (line * cols + start + p) * filters + f;
+      for (int l = 0; l < LANES; l++) {
+        int i = first + l;
+        y[i] = (OUT_T)(EPILOGUE(FINISH(lanes[l], f + l), i));
+      }
+    }
+  }
+}
