@@ -1,0 +1,89 @@
+#include "common.clh"
+// x, y: [rows, cols], row-major. One work item a row; of lrn one an element.
+
+#ifndef T
+#define T char
+#endif
+
+KERNEL l2_normalization(GLOBAL const float* RESTRICT x, GLOBAL float* RESTRICT y, int rows,
+                        int cols) {
+  int row = THREAD_X;
+  if (row >= rows) return;
+  x += row * cols;
+  y += row * cols;
+  float sums[8] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
+  int whole = cols & ~7;
+  for (int i = 0; i < whole; i += 8) {
+    for (int c = 0; c < 8; c++) sums[c] += x[i + c] * x[i + c];
+  }
+  for (int i = whole; i < cols; i++) sums[i - whole] += x[i] * x[i];
+  for (int n = 4; n > 0; n /= 2) {
+    for (int c = 0; c < n; c++) sums[c] += sums[c + n];
+  }
+  float norm = larger(sqrt(sums[0]), 1e-6f);
+  for (int i = 0; i < cols; i++) y[i] = x[i] / norm;
+}
+
+INLINE int fixed_left(int x, int exponent) {
+  return (int)clamp((long)x << exponent, (long)INT_MIN, (long)INT_MAX);
+}
+
+// 1 / sqrt(x) = *multiplier * 2^(-31 - *right): five Newton steps
+// (core/ops/fixed_point.py, inverse_square_root).
+INLINE void inverse_square_root(int x, int* multiplier, int* right) {
+  *multiplier = INT_MAX;
+  *right = 0;
+  if (x <= 1) return;
+  int shift = 11;
+  while (x >= 1 << 29) {
+    x >>= 2;
+    shift++;
+  }
+  int pairs = (clz((uint)x) - 1) / 2 - 1;
+  shift -= pairs;
+  x = (int)((uint)x << 2 * pairs) >> 1;
+  int halved = rounding_right_shift(x, 1), y = 1 << 28;
+  for (int k = 0; k < 5; k++) {
+    int cube = fixed_left(doubling_high_multiply(doubling_high_multiply(y, y), y), 6);
+    int step = doubling_high_multiply(y, (1 << 28) + (1 << 27)) -
+               doubling_high_multiply(halved, cube);
+    y = fixed_left(step, 3);
+  }
+  y = doubling_high_multiply(y, 1518500250);
+  *multiplier = shift < 0 ? (int)((uint)y << -shift) : y;
+  *right = max(shift, 0);
+}
+
+// left: the bits by which values are scaled up before; else the multiplier is.
+KERNEL l2_normalization_bytes(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y, int rows, int cols,
+                              int zero_in, int zero_out, int left, int low, int high) {
+  int row = THREAD_X;
+  if (row >= rows) return;
+  x += row * cols;
+  y += row * cols;
+  uint sum = 0;
+  for (int i = 0; i < cols; i++) {
+    int v = (int)x[i] - zero_in;
+    sum += (uint)(v * v);
+  }
+  int multiplier, right;
+  inverse_square_root((int)sum, &multiplier, &right);
+  for (int i = 0; i < cols; i++) {
+    int v = ((int)x[i] - zero_in) * (1 << left);
+    int scaled = rescale(v, multiplier, 7 - left - right);
+    y[i] = (T)clamp((long)scaled + zero_out, (long)low, (long)high);
+  }
+}
+
+// x * (bias + alpha * sum of the squares of the nearest channels)^-beta
+KERNEL local_response_normalization(GLOBAL const float* RESTRICT x, GLOBAL float* RESTRICT y,
+                                    int count, int channels, int radius, float bias, float alpha,
+                                    float beta) {
+  int i = THREAD_X;
+  if (i >= count) return;
+  int channel = i % channels;
+  int first = max(channel - radius, 0), last = min(channel + radius, channels - 1);
+  float sum = 0.0f;
+  for (int c = first; c <= last; c++) sum += square(x[i - channel + c]);
+  y[i] = x[i] * pow(sum * alpha + bias, -beta);
+}
