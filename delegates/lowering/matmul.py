@@ -240,9 +240,7 @@ def integer_products(low: Lowering, columns: int) -> tuple[Sums, list[int]]:
     bias = low.constant(np.zeros(columns, np.int32)), "int"
     bounds: Any = result_range(low, NO_ACTIVATION)
     if low.output_tensor().dtype == T.INT32:
-        return product.integer_sums(
-            low, product.STORED, np.zeros(0), bias, 0, bounds, acc
-        ), [0, 0]
+        return product.integer_sums(low, product.STORED, np.zeros(0), bias, 0, bounds, acc), [0, 0]
     (left, a_zero), (right, b_zero) = per_tensor(low.tensor(0)), per_tensor(low.tensor(1))
     scale, zero_point = per_tensor(low.output_tensor())
     real = np.full(columns, float(np.float32(left) * np.float32(right)) / scale)

@@ -159,9 +159,7 @@ def _by_panels(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums
     if values is not None:
         zero_point = right.zero_point
         tag = ("panels", right.tag, zero_point, b_type)
-        packed = low.packed(
-            right.input, tag, lambda w: pack_panels(values(w), zero_point, dtype)
-        )
+        packed = low.packed(right.input, tag, lambda w: pack_panels(values(w), zero_point, dtype))
     else:
         count = right.matrices * panels * PANEL * sizes.depth
         packed = low.scratch(count * np.dtype(dtype).itemsize)

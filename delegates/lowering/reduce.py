@@ -156,9 +156,7 @@ def start_of(kind: int, dtype: T) -> str:
     return "1" if kind in (1, 5) else "0"
 
 
-def rescaling(
-    low: Lowering, op: str, dtype: T, count: int
-) -> tuple[int, list[int | np.float32]]:
+def rescaling(low: Lowering, op: str, dtype: T, count: int) -> tuple[int, list[int | np.float32]]:
     """How sums of quantised values become stored results: as core/ops/reduce_quantized.py."""
     in_scale, in_zero = per_tensor(low.tensor(0))
     out_scale, out_zero = per_tensor(low.output_tensor())
