@@ -171,7 +171,7 @@ def _by_panels(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums
             [low.input(right.input), packed, sizes.depth, sizes.columns, right.matrices, *steps],
             {"CPU_DEVICE": 1, "A_T": right.ctype, "B_T": b_type},
         )
-    rows, unroll = next((m, u) for least, m, u in ROW_TILES if sizes.rows > least)
+    rows, unroll = next((m, u) for least, m, u in ROW_TILES if max(sizes.rows, 1) > least)
     tail = low.tail("float" if isinstance(sums.bounds[0], float) else "int")
     defines = _defines(left, b_type, sums) | {"CPU_DEVICE": 1, "MR": rows, "UNROLL": unroll}
     if sums.acc == "long":
