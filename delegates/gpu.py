@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from litegpu.delegate import BadData, DeviceLost, Unsupported
-from litegpu.dtypes import NUMPY
+from litegpu.dtypes import NUMPY, OBJECTS
 from litegpu.graph import ABSENT, Array, Graph, Node
 from litegpu.memory import plan
 from litegpu.partition import Partition
@@ -77,6 +77,9 @@ class GpuDelegate:
         lower = None if node.custom else LOWERINGS.get(node.op)
         if lower is None:
             return f"{node.op} has no GPU kernel"
+        for t in (*node.inputs, *node.outputs):
+            if t != ABSENT and graph.tensors[t].dtype in OBJECTS:
+                return f"{graph.tensors[t].dtype.name} is not a type of numbers"
         low = Lowering(graph, self.device.info, self.options)
         try:
             low.node = node
