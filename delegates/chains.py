@@ -73,14 +73,16 @@ def _require_types(low: Lowering) -> None:
     low.require(target.dtype != TensorType.FLOAT16, "float16 is not computed")
 
 
-def follow(low: Lowering, j: int) -> Tail:
-    """The tail of the present node's kernel."""
+def follow(low: Lowering, j: int, value_type: str) -> Tail:
+    """The tail of the present node's kernel, whose values are of a C type."""
     emit = Emit(low)
-    text, tensor = extend(emit, "(v)", j, "(i)")
+    # Kernels may sum in double, of which functions such as sqrt make another choice.
+    value = "((float)(v))" if value_type == "float" else "(v)"
+    text, tensor = extend(emit, value, j, "(i)")
     ctype = C_TYPES[low.graph.tensors[tensor].dtype]
     output = Ref(Memory.TENSOR, tensor)
     lines = [f"#define OUT_T {ctype}"]
-    if text != "(v)":
+    if text != value:
         extra = "".join(f", {declaration}" for declaration in emit.declarations)
         lines += [f"#define EPILOGUE(v, i) ({text})", f"#define EPILOGUE_ARGS {extra}"]
     return Tail(output, "\n".join(lines) + "\n", emit.args)

@@ -29,6 +29,9 @@ NO_ICD = (
     "pip install litegpu[opencl] brings PoCL."
 )
 
+LOST = ("DEVICE_NOT_AVAILABLE", "INVALID_COMMAND_QUEUE", "INVALID_CONTEXT")
+"""Errors after which nothing runs on a device any more."""
+
 
 def _cl() -> Any:
     try:
@@ -227,8 +230,7 @@ class OpenCLDevice:
         return [(event.profile.end - event.profile.start) * 1e-9 for event in events]
 
     def is_lost(self, error: Exception) -> bool:
-        codes = self._cl.status_code
-        lost = (codes.DEVICE_NOT_AVAILABLE, codes.INVALID_COMMAND_QUEUE, codes.INVALID_CONTEXT)
+        lost = [getattr(self._cl.status_code, name) for name in LOST]
         return isinstance(error, self._cl.Error) and getattr(error, "code", None) in lost
 
 

@@ -64,18 +64,18 @@ KERNEL softmax_rows(GLOBAL const float* RESTRICT x, GLOBAL float* RESTRICT y, in
 }
 #else
 INLINE float largest_of_block(LOCAL float* part, int lane) {
-  for (int half = BLOCK / 2; half > 0; half /= 2) {
+  for (int step = BLOCK / 2; step > 0; step /= 2) {
     BARRIER;
-    if (lane < half) part[lane] = fmax(part[lane], part[lane + half]);
+    if (lane < step) part[lane] = fmax(part[lane], part[lane + step]);
   }
   BARRIER;
   return part[0];
 }
 
 INLINE float sum_of_block(LOCAL float* part, int lane) {
-  for (int half = BLOCK / 2; half > 0; half /= 2) {
+  for (int step = BLOCK / 2; step > 0; step /= 2) {
     BARRIER;
-    if (lane < half) part[lane] += part[lane + half];
+    if (lane < step) part[lane] += part[lane + step];
   }
   BARRIER;
   return part[0];

@@ -203,7 +203,7 @@ class Lowering:
         """
         from ..chains import follow
 
-        return follow(self, j)
+        return follow(self, j, value_type)
 
 
 def _argument(arg: Value) -> Argument:
