@@ -138,9 +138,9 @@ KERNEL matmul_panels(GLOBAL const A_T* RESTRICT a, GLOBAL const B_T* RESTRICT pa
                      GLOBAL OUT_T* RESTRICT y, GLOBAL const int* RESTRICT batches, int rows,
                      int columns, int depth, int a_row, int a_depth, int a_zero,
                      FINISH_ARGS EPILOGUE_ARGS) {
-  int row = THREAD_X * MR, panel = THREAD_Y, batch = THREAD_Z;
-  int count = (columns + PANEL - 1) / PANEL;
-  if (row >= rows || panel >= count) return;
+  int tiles = (rows + MR - 1) / MR, count = (columns + PANEL - 1) / PANEL;
+  int row = THREAD_X % tiles * MR, panel = THREAD_X / tiles, batch = THREAD_Y;
+  if (panel >= count) return;
   int a_at = batches[2 * batch];
   GLOBAL const B_T* b = panels + (batches[2 * batch + 1] * count + panel) * depth * PANEL;
   GLOBAL const A_T* from[MR];

@@ -75,8 +75,9 @@ KERNEL pool(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y, int pixels, in
             int channels, int out_height, int out_width, int filter_height, int filter_width,
             int stride_height, int stride_width, int pad_top, int pad_left, BOUND low,
             BOUND high EPILOGUE_ARGS) {
-  int channel = THREAD_X * TILE, pixel = THREAD_Y;
-  if (channel >= channels || pixel >= pixels) return;
+  int tiles = (channels + TILE - 1) / TILE;
+  int pixel = THREAD_X / tiles, channel = THREAD_X % tiles * TILE;
+  if (pixel >= pixels) return;
   int row = pixel / out_width, column = pixel % out_width;
   int batch = row / out_height;
   int first_row = row % out_height * stride_height - pad_top;

@@ -142,8 +142,9 @@ INLINE ACC combine_row(GLOBAL const T* x, int size) {
 KERNEL reduce(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y,
               GLOBAL const int* RESTRICT geometry, int kept_rank, int reduced_rank, int outer,
               int inner, int count, RESULT_ARGS EPILOGUE_ARGS) {
-  int row = THREAD_Y, column = THREAD_X * TILE;
-  if (row >= outer || column >= inner) return;
+  int tiles = (inner + TILE - 1) / TILE;
+  int row = THREAD_X / tiles, column = THREAD_X % tiles * TILE;
+  if (row >= outer) return;
   int at = row * inner + column;
   GLOBAL const int* reduced = geometry + 2 * kept_rank;
   GLOBAL const T* from = x + seek(geometry, kept_rank, at);

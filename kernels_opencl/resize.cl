@@ -50,8 +50,9 @@ KERNEL resize_bilinear(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
                        GLOBAL const int* RESTRICT rows, GLOBAL const int* RESTRICT columns,
                        int pixels, int height, int width, int channels, int out_height,
                        int out_width) {
-  int channel = THREAD_X * TILE, pixel = THREAD_Y;
-  if (channel >= channels || pixel >= pixels) return;
+  int tiles = (channels + TILE - 1) / TILE;
+  int pixel = THREAD_X / tiles, channel = THREAD_X % tiles * TILE;
+  if (pixel >= pixels) return;
   int row = pixel / out_width, column = pixel % out_width;
   int image = row / out_height * height;
   row %= out_height;
@@ -71,8 +72,9 @@ KERNEL resize_nearest(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
                       GLOBAL const int* RESTRICT rows, GLOBAL const int* RESTRICT columns,
                       int pixels, int height, int width, int channels, int out_height,
                       int out_width) {
-  int channel = THREAD_X * TILE, pixel = THREAD_Y;
-  if (channel >= channels || pixel >= pixels) return;
+  int tiles = (channels + TILE - 1) / TILE;
+  int pixel = THREAD_X / tiles, channel = THREAD_X % tiles * TILE;
+  if (pixel >= pixels) return;
   int row = pixel / out_width, column = pixel % out_width;
   int from_row = row / out_height * height + rows[row % out_height];
   x += (from_row * width + columns[column]) * channels + channel;

@@ -38,7 +38,7 @@ def pool(low: Lowering, node: Node) -> None:
     low.launch(
         "pool",
         "pool",
-        [-(-channels // tile), pixels],
+        [-(-channels // tile) * pixels],
         [
             low.input(),
             tail.output,

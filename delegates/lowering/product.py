@@ -179,7 +179,7 @@ def _by_panels(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums
     low.launch(
         "matmul",
         "matmul_panels",
-        [-(-sizes.rows // rows), panels, len(sizes.batches)],
+        [-(-sizes.rows // rows) * panels, len(sizes.batches)],
         [
             *(left.ref, packed, tail.output, low.constant(sizes.batches)),
             *(sizes.rows, sizes.columns, sizes.depth),

@@ -106,7 +106,7 @@ def reduce(low: Lowering, node: Node) -> None:
         rows = inner == 1 and reduced.strides[-1] == 1
         tile = CPU_TILE if inner > 1 else 1
         defines |= {"TILE": tile, "ROWS": int(rows)}
-        threads = [-(-inner // tile), outputs // inner]
+        threads = [-(-inner // tile) * (outputs // inner)]
         low.launch("reduce", "reduce", threads, args, defines, prelude=tail.prelude)
     elif count >= LONG and outputs <= MOST_BLOCKS:
         defines |= {"BLOCK": BLOCK}
@@ -120,8 +120,7 @@ def reduce(low: Lowering, node: Node) -> None:
             prelude=tail.prelude,
         )
     else:
-        threads = [inner, outputs // inner]
-        low.launch("reduce", "reduce", threads, args, defines, prelude=tail.prelude)
+        low.launch("reduce", "reduce", [outputs], args, defines, prelude=tail.prelude)
 
 
 def computation(

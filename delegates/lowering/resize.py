@@ -65,7 +65,7 @@ def launch(low: Lowering, entry: str, tables: list[Array], defines: dict[str, ob
     low.launch(
         "resize",
         entry,
-        [-(-channels // tile), pixels],
+        [-(-channels // tile) * pixels],
         [low.input(), low.output(), rows, columns, *sizes],
         {**defines, "TILE": tile},
     )
