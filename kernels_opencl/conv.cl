@@ -67,6 +67,21 @@
 #define JOIN(a, b) JOIN_(a, b)
 #define WIDTH (8 * EACH)
 
+// Eight finished sums, but for what LAST still does to each.
+#if QUANTIZED && WIDE
+#define FINISH_EIGHT(sum, n) (sum)
+#define LAST(v, f) FINISH(v, f)
+#elif QUANTIZED
+#define FINISH_EIGHT(sum, n) \
+  clamp(rescale_eight((sum) + vload8(n, bias), vload8(n, multipliers), vload8(n, shifts)) + \
+            zero_point, \
+        low, high)
+#define LAST(v, f) (v)
+#else
+#define FINISH_EIGHT(sum, n) ((sum) + vload8(n, bias))
+#define LAST(v, f) limit(v, low, high)
+#endif
+
 #if QUANTIZED
 #define STEP 2
 #define SUM int8
@@ -162,11 +177,18 @@ KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
   for (int p = 0; p < PIXELS; p++) {
     if (start + p >= count) return;
     ACC_T lanes[WIDTH];
-    for (int e = 0; e < EACH; e++) vstore8(sums[p][e], e, lanes);
+    for (int e = 0; e < EACH; e++) vstore8(FINISH_EIGHT(sums[p][e], block * EACH + e), e, lanes);
     int first = PLACE(start + p) * filters + group * group_filters + within;
-    for (int l = 0; l < live; l++) {
-      int i = first + l;
-      y[i] = (OUT_T)(EPILOGUE(FINISH(lanes[l], block * WIDTH + l), i));
+    if (live == WIDTH) {
+      for (int l = 0; l < WIDTH; l++) {
+        int i = first + l;
+        y[i] = (OUT_T)(EPILOGUE(LAST(lanes[l], block * WIDTH + l), i));
+      }
+    } else {
+      for (int l = 0; l < live; l++) {
+        int i = first + l;
+        y[i] = (OUT_T)(EPILOGUE(LAST(lanes[l], block * WIDTH + l), i));
+      }
     }
   }
 }

@@ -55,6 +55,19 @@
 #define FINISH(sum, f) limit((sum) + bias[f], low, high)
 #endif
 
+// Finished sums, but for what LAST still does to each.
+#if QUANTIZED && !WIDE && CPU_DEVICE && LANES == 8
+#define FINISH_LANES(sum) \
+  clamp(rescale_eight((sum) + vload8(0, bias + f), vload8(0, multipliers + f), \
+                      vload8(0, shifts + f)) + \
+            zero_point, \
+        low, high)
+#define LAST(v, f) (v)
+#else
+#define FINISH_LANES(sum) (sum)
+#define LAST(v, f) FINISH(v, f)
+#endif
+
 #if QUANTIZED
 #define CENTERED(v) ((v) - (ACC_T)padding)
 #else
@@ -103,11 +116,11 @@ KERNEL depthwise(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
     for (int p = 0; p < PIXELS; p++) {
       if (start + p >= cols) break;
       ACC_T lanes[LANES];
-      STORE(sums[p], lanes);
+      STORE(FINISH_LANES(sums[p]), lanes);
       int first = (line * cols + start + p) * filters + f;
       for (int l = 0; l < LANES; l++) {
         int i = first + l;
-        y[i] = (OUT_T)(EPILOGUE(FINISH(lanes[l], f + l), i));
+        y[i] = (OUT_T)(EPILOGUE(LAST(lanes[l], f + l), i));
       }
     }
   }

@@ -1,4 +1,4 @@
-"""Convolutions as sums over taps and channels; those of one input channel, whatever the operator."""
+"""Convolutions as sums over taps and channels; any operator with one input channel is one too."""
 
 from __future__ import annotations
 
