@@ -1,7 +1,7 @@
 #include "common.clh"
 // x, y: elements of type T. geometry: int [3, rank]: sizes, strides in x, strides in y, of the axes
-// of the copy. GPU: one work item an element. CPU: one work item a part of a row, `chunk` elements
-// of the last axis, or a tile.
+// of the copy. GPU: one work item an element. CPU: one work item a tile, or rows_each places of the
+// last axis but one and run_each of the last.
 
 #ifndef T
 #define T uint
@@ -26,28 +26,32 @@ INLINE void seek(GLOBAL const int* RESTRICT geometry, int rank, int axes, int i,
 
 #if CPU_DEVICE
 KERNEL copy_strided(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
-                    GLOBAL const int* RESTRICT geometry, int rank, int from, int to, int chunk,
-                    int rows) {
-  int row = THREAD_Y, start = THREAD_X * chunk;
-  if (row >= rows || start >= geometry[rank - 1]) return;
-  seek(geometry, rank, rank - 1, row, &from, &to);
-  int count = min(geometry[rank - 1] - start, chunk);
+                    GLOBAL const int* RESTRICT geometry, int rank, int from, int to, int run_each,
+                    int rows_each) {
+  seek(geometry, rank, rank - 2, THREAD_Z, &from, &to);
+  int row = THREAD_Y * rows_each, start = THREAD_X * run_each;
+  int last_row = min(row + rows_each, geometry[rank - 2]);
+  int count = min(geometry[rank - 1] - start, run_each);
+  int row_x = geometry[2 * rank - 2], row_y = geometry[3 * rank - 2];
   int step_x = geometry[2 * rank - 1], step_y = geometry[3 * rank - 1];
   x += from + start * step_x;
   y += to + start * step_y;
-  if (step_y == 1 && step_x == 1) {
-    for (int i = 0; i < count; i++) y[i] = x[i];
-  } else if (step_y == 1 && step_x == 0) {
-    T value = x[0];
-    for (int i = 0; i < count; i++) y[i] = value;
-  } else {
-    for (int i = 0; i < count; i++) y[i * step_y] = x[i * step_x];
+  for (; row < last_row; row++) {
+    GLOBAL const T* source = x + row * row_x;
+    GLOBAL T* target = y + row * row_y;
+    if (step_y == 1 && step_x == 1) {
+      for (int i = 0; i < count; i++) target[i] = source[i];
+    } else if (step_y == 1 && step_x == 0) {
+      T value = source[0];
+      for (int i = 0; i < count; i++) target[i] = value;
+    } else {
+      for (int i = 0; i < count; i++) target[i * step_y] = source[i * step_x];
+    }
   }
 }
 #else
 KERNEL copy_strided(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
-                    GLOBAL const int* RESTRICT geometry, int rank, int from, int to, int chunk,
-                    int count) {
+                    GLOBAL const int* RESTRICT geometry, int rank, int from, int to, int count) {
   int i = THREAD_X;
   if (i >= count) return;
   seek(geometry, rank, rank, i, &from, &to);

@@ -26,8 +26,8 @@ TILE = 16
 MOST_BLOCKS = 65535
 """Blocks along the third dimension of a launch, at most."""
 
-CHUNK_BYTES = 1 << 14
-"""What one work item of a CPU copies at least, where rows are that long."""
+CHUNK_BYTES = 1 << 16
+"""What one work item of a CPU copies at most."""
 
 _ORIGIN = np.zeros(16, np.uint8)
 _UNREAD: dict[int, np.dtype[Any]] = {n: np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
@@ -155,22 +155,24 @@ def strided(
     low: Lowering, x: Ref, y: Ref, axes: Sequence[Axis], starts: Sequence[int], unit: int
 ) -> None:
     defines = {"T": UNITS[unit], "CPU_DEVICE": int(low.info.is_cpu)}
-    args: list[Value] = [x, y, geometry(low, axes), len(axes), *starts]
-    rows, run = math.prod(axis.size for axis in axes[:-1]), axes[-1].size
-    if low.info.is_cpu:
-        chunk = chunk_of(low, rows, run, unit)
-        threads = [-(-run // chunk), rows]
-        low.launch("copy", "copy_strided", threads, [*args, chunk, rows], defines)
-    else:
-        low.launch(
-            "copy", "copy_strided", [rows * run], [*args, 1, rows * run], defines, block(low)
-        )
+    count = math.prod(axis.size for axis in axes)
+    if not low.info.is_cpu:
+        args: list[Value] = [x, y, geometry(low, axes), len(axes), *starts, count]
+        low.launch("copy", "copy_strided", [count], args, defines, block(low))
+        return
+    axes = [Axis(1, 0, 0), *axes] if len(axes) == 1 else axes
+    *_, rows, run = (axis.size for axis in axes)
+    rows_each, run_each = shares(low, count, rows, run, unit)
+    threads = [-(-run // run_each), -(-rows // rows_each), count // (rows * run)]
+    args = [x, y, geometry(low, axes), len(axes), *starts, run_each, rows_each]
+    low.launch("copy", "copy_strided", threads, args, defines)
 
 
-def chunk_of(low: Lowering, rows: int, run: int, unit: int) -> int:
-    """How many elements of a row one work item of a CPU moves."""
-    parts = max(1, 4 * low.info.compute_units // rows)
-    return max(-(-run // parts), min(run, CHUNK_BYTES // unit))
+def shares(low: Lowering, count: int, rows: int, run: int, unit: int) -> tuple[int, int]:
+    """How many rows, and how many elements of each, one work item of a CPU moves: enough to be
+    worth its start, and few enough that every core has work."""
+    share = max(1, min(count // (4 * low.info.compute_units), CHUNK_BYTES // unit))
+    return min(rows, max(1, share // run)), min(run, share)
 
 
 def tiled(
