@@ -2,22 +2,25 @@
 
     worker.py RUNTIME MODEL THREADS
 
-RUNTIME is litegpu, xnnpack or ref. The first line out says how long import, load, allocation and
-the first invoke took and what memory they needed; each line in is a number of invokes to time.
+RUNTIME is litegpu, xnnpack, ref, or the name of a delegate of litegpu. The first line out says how
+long import, load, allocation and the first invoke took and what memory they needed; each line in
+is a number of invokes to time.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
-import os
 import resource
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 LITERT = "ai_edge_litert.interpreter"
+RESOLVERS = {"xnnpack": "AUTO", "ref": "BUILTIN_REF"}
+"""LiteRT's resolvers by the names of runtimes."""
 
 
 def peak_mib() -> float:
@@ -31,18 +34,18 @@ def peak_mib() -> float:
 
 
 def interpreter(runtime: str, model: str, threads: int) -> Any:
-    if runtime == "litegpu":
-        os.environ["LITEGPU_DEFAULT_DELEGATES"] = ""
+    if runtime not in RESOLVERS:
         import litegpu
 
-        return litegpu.Interpreter(model_path=model, num_threads=threads)
+        delegates = [] if runtime == "litegpu" else [litegpu.load_delegate(runtime)]
+        return litegpu.Interpreter(
+            model_path=model, num_threads=threads, experimental_delegates=delegates
+        )
     litert: Any = importlib.import_module(LITERT)
-    kinds = litert.OpResolverType
-    resolvers = {"xnnpack": kinds.AUTO, "ref": kinds.BUILTIN_REF}
     return litert.Interpreter(
         model_path=model,
         num_threads=threads,
-        experimental_op_resolver_type=resolvers[runtime],
+        experimental_op_resolver_type=litert.OpResolverType[RESOLVERS[runtime]],
     )
 
 
@@ -67,10 +70,17 @@ def arena_bytes(made: Any) -> int | None:
     return None if arena is None else int(arena.nbytes)
 
 
+def owners(made: Any) -> dict[str, int]:
+    """How many nodes each delegate, or the CPU, runs; empty for LiteRT."""
+    if not hasattr(made, "explain"):
+        return {}
+    return Counter(node.owner for graph in made.explain().subgraphs for node in graph.nodes)
+
+
 def main() -> None:
     runtime, model, threads = sys.argv[1:4]
     start = time.perf_counter()
-    importlib.import_module("litegpu" if runtime == "litegpu" else LITERT)
+    importlib.import_module(LITERT if runtime in RESOLVERS else "litegpu")
     imported = time.perf_counter()
     made = interpreter(runtime, model, int(threads))
     loaded = time.perf_counter()
@@ -86,6 +96,7 @@ def main() -> None:
         "first_ms": (time.perf_counter() - before) * 1e3,
         "arena_bytes": arena_bytes(made),
         "peak_mib": peak_mib(),
+        "nodes": owners(made),
     }
     print(json.dumps(report), flush=True)
     for line in sys.stdin:
