@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from litegpu.dtypes import INTEGER_RANGE
 from litegpu.graph import Node
 from litegpu.ops.normalization import OUTPUT_SCALE_BITS, OUTPUT_ZERO_POINT
@@ -19,7 +21,7 @@ def l2_normalization(low: Lowering, node: Node) -> None:
     shape = low.shape(0)
     low.require(len(shape) > 0, "the input has rank 0")
     rows, columns = elements(shape[:-1]) if shape[-1] else 0, shape[-1]
-    args = [low.input(), low.output(), rows, columns]
+    args: list[Any] = [low.input(), low.output(), rows, columns]
     if dtype == T.FLOAT32:
         low.launch("normalization", "l2_normalization", [rows], args)
         return

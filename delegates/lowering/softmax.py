@@ -54,7 +54,7 @@ def table_of(low: Lowering) -> tuple[int, int]:
 
 def real(low: Lowering, beta: float, is_log: bool) -> None:
     rows, columns = table_of(low)
-    args = [low.input(), low.output(), rows, columns, np.float32(beta)]
+    args: list[Any] = [low.input(), low.output(), rows, columns, np.float32(beta)]
     defines = {"LOG": int(is_log)}
     if low.info.is_cpu:
         low.launch("softmax", "softmax_rows", [rows], args, {**defines, "CPU_DEVICE": 1})

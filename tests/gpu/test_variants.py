@@ -1,4 +1,4 @@
-"""The kernels of GPUs, run by whatever OpenCL device there is: a CPU's own are tested by tests/ops."""
+"""The kernels of GPUs, on any OpenCL device; those of CPUs are tested by tests/ops."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from tests.operator_cases import cases_by_operator
 OPS = (
     "AVERAGE_POOL_2D",
     "BATCH_MATMUL",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
     "FULLY_CONNECTED",
     "L2_NORMALIZATION",
     "LOG_SOFTMAX",
@@ -27,6 +29,7 @@ OPS = (
     "RESIZE_NEAREST_NEIGHBOR",
     "SOFTMAX",
     "SUM",
+    "TRANSPOSE_CONV",
 )
 
 EVERY = 6
