@@ -1,4 +1,4 @@
-"""Prints the types that LiteRT's kernels take: the source of the table in tests/operator_tables.py.
+"""Prints the types that LiteRT's kernels take: the source of the table in core/operator_types.py.
 
 Gives the data of each case of tests/ops each other type in turn and asks LiteRT to run it. Types
 with which litegpu disagrees go to stderr, for a person to judge: some kernels never look at the

@@ -8,21 +8,29 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
+from .operator_types import TYPES
 from .ops.registry import BUILTIN, CUSTOM
+from .plugins import operators_by_delegate
 from .schema.enums import BuiltinOperator
 
 UNLIMITED = 2**31 - 1
 
 
 def operators() -> list[dict[str, Any]]:
-    """One row an operator: builtins by their code, then custom ones by name."""
+    """One row an operator: builtins by their code, then custom ones by name.
+
+    `dtypes` are those of its data, where LiteRT's kernels were measured; `runs_on` names installed
+    delegates that take it in at least one form.
+    """
+    delegates = operators_by_delegate()
     rows: list[dict[str, Any]] = [
         {
             "op": name,
             "code": int(BuiltinOperator[name]),
             "custom": False,
             "versions": list(BUILTIN[name].versions),
-            "runs_on": ["cpu"],
+            "dtypes": [dtype.name for dtype in TYPES.get(name, ())],
+            "runs_on": ["cpu", *(d for d, ops in delegates.items() if name in ops)],
         }
         for name in sorted(BUILTIN, key=lambda name: BuiltinOperator[name])
     ]
@@ -32,6 +40,7 @@ def operators() -> list[dict[str, Any]]:
             "code": int(BuiltinOperator.CUSTOM),
             "custom": True,
             "versions": list(CUSTOM[name].versions),
+            "dtypes": [],
             "runs_on": ["cpu"],
         }
         for name in sorted(CUSTOM, key=str.lower)
@@ -46,6 +55,16 @@ def versions_text(versions: list[int]) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
+COLUMNS = ("code", "operator", "versions", "runs on", "types of its data")
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """The texts of a row, by `COLUMNS`."""
+    code = "custom" if row["custom"] else str(row["code"])
+    where, types = ", ".join(row["runs_on"]), " ".join(row["dtypes"]).lower()
+    return [code, row["op"], versions_text(row["versions"]), where, types]
+
+
 def list_ops(form: Literal["table", "json", "markdown"]) -> None:
     """Prints the operators."""
     rows = operators()
@@ -54,12 +73,9 @@ def list_ops(form: Literal["table", "json", "markdown"]) -> None:
     elif form == "markdown":
         print(markdown_page(rows), end="")
     else:
-        table = Table("code", "operator", "versions", "runs on")
+        table = Table(*COLUMNS)
         for row in rows:
-            code = "custom" if row["custom"] else str(row["code"])
-            table.add_row(
-                code, row["op"], versions_text(row["versions"]), ", ".join(row["runs_on"])
-            )
+            table.add_row(*cells(row))
         console = Console()
         console.print(table)
         console.print(summary(rows))
@@ -76,15 +92,13 @@ def markdown_page(rows: list[dict[str, Any]]) -> str:
         "# Operators",
         "",
         "Made by `litegpu ops --markdown`; a test checks that it is current. Versions are those of",
-        "the operators in the TensorFlow Lite schema.",
+        "the operators in the TensorFlow Lite schema. A delegate is named where it takes an",
+        "operator in at least one form; types are those that LiteRT takes, where measured.",
         "",
         summary(rows),
         "",
-        "| code | operator | versions | runs on |",
-        "|---|---|---|---|",
+        f"| {' | '.join(COLUMNS)} |",
+        "|---|---|---|---|---|",
     ]
-    for row in rows:
-        code = "custom" if row["custom"] else row["code"]
-        where = ", ".join(row["runs_on"])
-        lines.append(f"| {code} | {row['op']} | {versions_text(row['versions'])} | {where} |")
+    lines += [f"| {' | '.join(cells(row))} |" for row in rows]
     return "\n".join(lines) + "\n"

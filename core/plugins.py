@@ -184,6 +184,17 @@ def default_delegates() -> list[LoadedDelegate]:
     return []
 
 
+def operators_by_delegate() -> dict[str, frozenset[str]]:
+    """The operators that each installed delegate takes in at least one form, where its factory says
+    so by an attribute `operators`, a callable."""
+    found = {}
+    for point in sorted(_installed(), key=lambda point: point.name):
+        operators = getattr(_import(point.name, point.load), "operators", None)
+        if operators is not None:
+            found[point.name] = frozenset(operators())
+    return found
+
+
 def slots(delegates: Sequence[Any]) -> list[Slot]:
     """The delegates of one interpreter, each with a name of its own that is not "cpu";
     AttributeError where one lacks the protocol."""

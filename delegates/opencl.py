@@ -77,7 +77,15 @@ def finds_gpu() -> bool:
         return False
 
 
+def operators() -> frozenset[str]:
+    """The operators that have a lowering."""
+    from .gpu import LOWERINGS
+
+    return frozenset(LOWERINGS)
+
+
 create.finds_gpu = finds_gpu  # type: ignore[attr-defined]
+create.operators = operators  # type: ignore[attr-defined]
 
 
 def devices() -> list[tuple[str, Any]]:

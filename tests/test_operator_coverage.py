@@ -5,18 +5,14 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from litegpu import operator_types
 from litegpu.ops.registry import BUILTIN, CUSTOM
-from litegpu.schema.enums import TensorType
 
 from . import operator_tables as tables
 from .operator_cases import cases_by_operator, data_of, modules
 
 VERSIONS = {op: v for v, names in tables.VERSIONS.items() for op in names.split()}
-TYPES = {
-    op: frozenset(TensorType[t] for t in types.replace("PLAIN", tables.PLAIN).split())
-    for types, names in tables.TYPES.items()
-    for op in names.split()
-}
+TYPES = {op: frozenset(types) for op, types in operator_types.TYPES.items()}
 CASES = cases_by_operator()
 
 THROUGH_MODELS = {
