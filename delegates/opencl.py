@@ -59,8 +59,8 @@ def create(
     from .gpu import GpuDelegate
     from .lowering.context import Options
 
-    if precision not in ("fp32", "fp16"):
-        raise ValueError(f"option precision is {precision!r}; 'fp32' or 'fp16' expected")
+    if precision != "fp32":
+        raise ValueError(f"option precision is {precision!r}; there is only 'fp32' so far")
     if memory_limit is not None and not (isinstance(memory_limit, int) and memory_limit >= 0):
         raise ValueError(f"option memory_limit is {memory_limit!r}; a number of bytes expected")
     chosen = OpenCLDevice(choose(device), cache_dir, memory_limit)

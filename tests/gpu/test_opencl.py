@@ -88,7 +88,7 @@ def test_device_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ("options", "message"),
     [
         ({"device": "Cray-1"}, "no OpenCL device is called 'Cray-1'; there are: 0:0 "),
-        ({"precision": "fp8"}, "precision is 'fp8'; 'fp32' or 'fp16' expected"),
+        ({"precision": "fp16"}, "precision is 'fp16'; there is only 'fp32' so far"),
         ({"memory_limit": -1}, "memory_limit is -1; a number of bytes expected"),
         ({"fallback": "maybe"}, "fallback is 'maybe'"),
         ({"colour": "red"}, "no option 'colour'; it has .*cache_dir.*check_finite.*device"),
