@@ -79,6 +79,8 @@ KERNEL depthwise(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
                  int channels, int multiplier, int rows, int cols, int count, int taps_y,
                  int taps_x, int stride_y, int stride_x, int dilation_y, int dilation_x, int top,
                  int left, int run EPILOGUE_ARGS) {
+  // Sums of so few products are rounded as the reference rounds them.
+#pragma OPENCL FP_CONTRACT OFF
   int f = THREAD_X * LANES, line = THREAD_Z, filters = channels * multiplier;
   if (f >= filters || line >= count) return;
   x += line / rows * height * width * channels + f / multiplier;

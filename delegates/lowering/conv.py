@@ -75,7 +75,8 @@ def padded_blocks(values: Array, groups: int, width: int) -> Array:
     grouped = values.reshape(groups, len(values) // groups, *values.shape[1:])
     short = -grouped.shape[1] % width
     padded = np.pad(grouped, [(0, 0), (0, short), *[(0, 0)] * (values.ndim - 1)])
-    return padded.reshape(-1, width, *values.shape[1:])
+    blocks = padded.shape[0] * padded.shape[1] // width
+    return padded.reshape(blocks, width, *values.shape[1:])
 
 
 def in_pairs(blocks: Array) -> Array:
@@ -138,15 +139,15 @@ def convolve(
             values: Array,
             part: Part = part,
             width: int = block_width,
-            runs: int = 1 if gathered else taps,
+            runs: tuple[int, int] = (1, taps * depth) if gathered else (taps, depth),
             paired: bool = paired,
             centered: Matrices = done.centered,
         ) -> Array:
             matrices = part.matrices(centered(values))
-            blocks = padded_blocks(matrices.reshape(filters, runs, -1), groups, width)
+            blocks = padded_blocks(matrices.reshape(filters, *runs), groups, width)
             if paired:
                 return in_pairs(blocks)
-            return blocks.reshape(len(blocks), width, -1).transpose(0, 2, 1)
+            return blocks.reshape(len(blocks), width, runs[0] * runs[1]).transpose(0, 2, 1)
 
         layout = ("conv", low.node.op, part.tag, groups, block_width, gathered, paired)
         weights = low.packed(at.weights, (*layout, done.weights_zero_point), pack)
