@@ -13,8 +13,9 @@ from litegpu.graph import Array, Node, Shape
 from litegpu.ops.window_geometry import window
 from litegpu.schema.enums import ActivationFunctionType, Padding, TensorType
 
+from ..fusion import Tail
 from ..program import Ref
-from .channels import Matrices, Operands, finish, require_types
+from .channels import INT32_DEPTH, Matrices, Operands, finish, require_types
 from .context import Lowering, elements
 from .registry import lowers
 
@@ -52,8 +53,10 @@ def axis(low: Lowering, size: int, taps: int, stride: int, dilation: int, paddin
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What is convolved: its buffer, its shape, and the rows and columns of padding before it
-    that another node would have added."""
+    """What is convolved: its buffer, and its shape there.
+
+    Padding that another node would have added belongs to `Axis.before` and `Axis.outputs`.
+    """
 
     ref: Ref
     shape: Shape
@@ -86,6 +89,53 @@ def in_pairs(blocks: Array) -> Array:
     return even.reshape(count, width, runs, depth // 2, 2).transpose(0, 2, 3, 1, 4)
 
 
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """How the kernel is built for one part, see conv.cl. `gathered`: elements of a window that are
+    gathered first, or 0; `paired`: whether weights lie in pairs of channels."""
+
+    on_cpu: bool
+    each: int
+    pixels: int
+    gathered: int
+    paired: bool
+
+    @property
+    def side(self) -> int:
+        """Work items along each side of a block."""
+        return 1 if self.on_cpu else GPU_SIDE
+
+    @property
+    def width(self) -> int:
+        """Filters of a block."""
+        return self.each * (CPU_LANES if self.on_cpu else GPU_SIDE)
+
+
+def variant(
+    low: Lowering, dtype: TensorType, taps: int, depth: int, group_filters: int, count: int
+) -> Variant:
+    """The kernel for sums of `taps` * `depth` products, `count` of them for each filter."""
+    is_long = dtype == TensorType.INT16 and taps * depth >= INT32_DEPTH
+    on_cpu = low.info.is_cpu and not is_long
+    lanes, widest = (CPU_LANES, 2) if on_cpu else (GPU_SIDE, 4)
+    each = next(n for n in (1, 2, 4) if n == widest or n * lanes >= group_filters)
+    if not on_cpu:
+        return Variant(on_cpu, each, GPU_PIXELS, 0, False)
+    small = depth <= PATCH_DEPTH and 1 < taps * depth <= LARGEST_PATCH
+    pixels = 1 if count == 1 else CPU_PIXELS
+    paired = dtype != TensorType.FLOAT32
+    return Variant(on_cpu, each, pixels, taps * depth if small else 0, paired)
+
+
+def packed_weights(values: Array, groups: int, taps: int, depth: int, how: Variant) -> Array:
+    """[filters, height, width, depth] as the kernel reads them."""
+    runs = (1, how.gathered) if how.gathered else (taps, depth)
+    blocks = padded_blocks(values.reshape(len(values), *runs), groups, how.width)
+    if how.paired:
+        return in_pairs(blocks)
+    return blocks.reshape(len(blocks), how.width, taps * depth).transpose(0, 2, 1)
+
+
 def convolve(
     low: Lowering,
     image: Image,
@@ -97,94 +147,74 @@ def convolve(
 ) -> None:
     """Launches every part; the parts write different elements of the node's output."""
     dtype = require_types(low, at)
-    batch, height, width, channels = image.shape
-    filters = low.output_tensor().shape[3]
-    low.require(elements(image.shape) < 2**31, "the input has 2^31 elements or more")
-    low.require(elements(low.output_tensor().shape) < 2**31, "the output has 2^31 elements or more")
-    depth, group_filters = channels // groups, filters // groups
-    prepared = []
-    for part in parts:
-        taps = part.rows.taps * part.cols.taps
-        count = batch * part.rows.outputs * part.cols.outputs
-        whole = taps * depth
-        is_wide = dtype == TensorType.INT16 and whole >= 512
-        on_cpu = low.info.is_cpu and not is_wide
-        prepared.append((part, taps, count, on_cpu))
+    require_sizes(low, image.shape)
     tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
-    for part, taps, count, on_cpu in prepared:
-        lanes = CPU_LANES if on_cpu else GPU_SIDE
-        widest = 2 if on_cpu else 4
-        each = next(n for n in (1, 2, 4) if n == widest or n * lanes >= group_filters)
-        block_width = lanes * each
-        pixels = (1 if count == 1 else CPU_PIXELS) if on_cpu else GPU_PIXELS
-        gathered = on_cpu and depth <= PATCH_DEPTH and 1 < taps * depth <= LARGEST_PATCH
+    for part in parts:
+        launch(low, image, at, groups, activation, part, channel_axis, tail)
 
-        def arrange(values: Array, width: int = block_width) -> Array:
-            return padded_blocks(values, groups, width).reshape(-1)
 
-        done = finish(
-            low,
-            at,
-            activation,
-            filters,
-            channel_axis,
-            taps * depth,
-            arrange,
-            part.matrices,
-            (low.node.op, part.tag, groups, block_width),
-        )
-        paired = on_cpu and dtype != TensorType.FLOAT32
+def require_sizes(low: Lowering, image: Shape) -> None:
+    """Raises Unsupported where 32 bits do not hold an index."""
+    for name, shape in (("input", image), ("output", low.output_tensor().shape)):
+        low.require(elements(shape) < 2**31, f"the {name} has 2^31 elements or more")
 
-        def pack(
-            values: Array,
-            part: Part = part,
-            width: int = block_width,
-            runs: tuple[int, int] = (1, taps * depth) if gathered else (taps, depth),
-            paired: bool = paired,
-            centered: Matrices = done.centered,
-        ) -> Array:
-            matrices = part.matrices(centered(values))
-            blocks = padded_blocks(matrices.reshape(filters, *runs), groups, width)
-            if paired:
-                return in_pairs(blocks)
-            return blocks.reshape(len(blocks), width, runs[0] * runs[1]).transpose(0, 2, 1)
 
-        layout = ("conv", low.node.op, part.tag, groups, block_width, gathered, paired)
-        weights = low.packed(at.weights, (*layout, done.weights_zero_point), pack)
-        defines = {
+def launch(
+    low: Lowering,
+    image: Image,
+    at: Operands,
+    groups: int,
+    activation: ActivationFunctionType,
+    part: Part,
+    channel_axis: int,
+    tail: Tail,
+) -> None:
+    batch, height, width, channels = image.shape
+    dtype, rows, cols = low.dtype(at.image), part.rows, part.cols
+    filters, taps = low.output_tensor().shape[3], rows.taps * cols.taps
+    depth, group_filters = channels // groups, filters // groups
+    count = batch * rows.outputs * cols.outputs
+    how = variant(low, dtype, taps, depth, group_filters, count)
+
+    def arrange(values: Array) -> Array:
+        return padded_blocks(values, groups, how.width).reshape(-1)
+
+    tag = (low.node.op, part.tag, groups, how)
+    done = finish(
+        low, at, activation, filters, channel_axis, taps * depth, arrange, part.matrices, tag
+    )
+
+    def pack(values: Array) -> Array:
+        return packed_weights(part.matrices(done.centered(values)), groups, taps, depth, how)
+
+    blocks = groups * -(-group_filters // how.width)
+    low.launch(
+        "conv",
+        "conv",
+        [-(-count // (how.pixels * how.side)) * how.side, blocks * how.side],
+        [
+            image.ref,
+            low.packed(at.weights, ("weights", *tag, done.weights_zero_point), pack),
+            low.constant(np.full(max(depth, 1), done.zero_point, NUMPY[dtype])),
+            tail.output,
+            *done.args,
+            *(height, width, channels, depth, group_filters, blocks // groups, filters),
+            *(rows.outputs, cols.outputs, count, rows.taps, cols.taps),
+            *(rows.stride, cols.stride, rows.dilation, cols.dilation, rows.before, cols.before),
+            *(rows.size, cols.size, rows.step, cols.step, rows.first, cols.first),
+            *tail.args,
+        ],
+        defines={
             **done.defines,
-            "CPU_DEVICE": int(on_cpu),
-            "EACH": each,
-            "PIXELS": pixels,
-            "PATCH": 1 << max(4, (taps * depth).bit_length()) if gathered else 0,
-        }
-        if paired:
-            defines["W_T"] = "short"
-        blocks = groups * -(-group_filters // block_width)
-        tiles = -(-count // (pixels if on_cpu else pixels * GPU_SIDE))
-        side = 1 if on_cpu else GPU_SIDE
-        rows, cols = part.rows, part.cols
-        low.launch(
-            "conv",
-            "conv",
-            [tiles * side, blocks * side],
-            [
-                image.ref,
-                weights,
-                low.constant(np.full(max(depth, 1), done.zero_point, NUMPY[dtype])),
-                tail.output,
-                *done.args,
-                *(height, width, channels, depth, group_filters, blocks // groups, filters),
-                *(rows.outputs, cols.outputs, count, rows.taps, cols.taps),
-                *(rows.stride, cols.stride, rows.dilation, cols.dilation),
-                *(rows.before, cols.before, rows.size, cols.size, rows.step, cols.step),
-                *(rows.first, cols.first),
-                *tail.args,
-            ],
-            defines=defines,
-            block=[side, side],
-            prelude=tail.prelude,
-        )
+            **({"W_T": "short"} if how.paired else {}),
+            "CPU_DEVICE": int(how.on_cpu),
+            "EACH": how.each,
+            "PIXELS": how.pixels,
+            "PATCH": 1 << max(4, how.gathered.bit_length()) if how.gathered else 0,
+        },
+        block=[how.side, how.side],
+        prelude=tail.prelude,
+    )
 
 
 @lowers("CONV_2D")

@@ -6,8 +6,8 @@ from litegpu.graph import Array, Node
 from litegpu.schema.enums import TensorType
 
 from .channels import Operands, finish, require_types
-from .context import Lowering, elements
-from .conv import Image, Part, axis, convolve
+from .context import Lowering
+from .conv import Image, Part, axis, convolve, require_sizes
 from .registry import lowers
 
 CPU_PIXELS = 4
@@ -27,8 +27,7 @@ def depthwise_conv2d(low: Lowering, node: Node) -> None:
         convolve(low, Image(low.input(), image), Operands(), 1, activation, [part], 3)
         return
     dtype = require_types(low, Operands())
-    low.require(elements(image) < 2**31, "the input has 2^31 elements or more")
-    low.require(elements(low.output_tensor().shape) < 2**31, "the output has 2^31 elements or more")
+    require_sizes(low, image)
     filters, taps = kernel[3], kernel[1] * kernel[2]
     multiplier = filters // image[3]
 
