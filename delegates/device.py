@@ -18,7 +18,7 @@ class DeviceInfo:
 
     `is_cpu`: an OpenCL device of CPU type, for which kernels keep tiles in registers and use no
     local memory. `alignment`: bytes, of every buffer within an arena. `local_bytes`: local (shared)
-    memory of a block.
+    memory of a block. `has_double`: whether kernels may compute in float64.
     """
 
     name: str
@@ -28,6 +28,7 @@ class DeviceInfo:
     local_bytes: int
     max_block: int
     has_half: bool
+    has_double: bool = True
 
 
 BLOCKS = {True: (64, 8, 1), False: (256, 64, 32, 8, 1)}

@@ -7,6 +7,7 @@ import os
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,7 @@ class OpenCLDevice:
             local_bytes=device.local_mem_size,
             max_block=device.max_work_group_size,
             has_half="cl_khr_fp16" in device.extensions,
+            has_double="cl_khr_fp64" in device.extensions,
         )
         self._staging = None if self.info.is_cpu else Staging(cl, self._context, self._queue)
 
@@ -194,11 +196,15 @@ class OpenCLDevice:
         parts = [text, *options, self.info.name, device.version, device.driver_version]
         binary = self._cache.load(parts)
         if binary is not None:
-            try:
-                return cl.Program(self._context, [device], [binary]).build(options)
-            except cl.Error:
-                binary = None
+            with suppress(cl.Error):
+                program = cl.Program(self._context, [device], [binary]).build(options)
+                if program.num_kernels:
+                    return program
         program = cl.Program(self._context, text).build(options, cache_dir=False)
+        if not program.num_kernels:
+            # PoCL keeps what a process killed while it built has left; other text is built anew.
+            text += f"\ntypedef int again_{os.urandom(8).hex()};\n"
+            program = cl.Program(self._context, text).build(options, cache_dir=False)
         self._cache.store(parts, program.get_info(cl.program_info.BINARIES)[0])
         return program
 

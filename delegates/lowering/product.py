@@ -110,6 +110,7 @@ def integer_sums(
     shifts = low.constant(np.zeros(1, np.int32))
     scales = shifts
     if kind == REAL:
+        low.require(low.info.has_double, "the device has no float64")
         scales = low.constant(np.ascontiguousarray(real, np.float64))
     elif kind in (FIXED, FIXED_WIDE):
         found = multipliers(real)
@@ -230,6 +231,7 @@ def _by_blocks(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums
 
 def quantize_rows(low: Lowering, rows: int, depth: int, asymmetric: bool) -> tuple[Ref, Ref]:
     """Float input 0 as (int8 values less zero points, held as short; scales of the rows)."""
+    low.require(low.info.has_double, "the device has no float64")
     centered, scales = low.scratch(2 * rows * depth), low.scratch(4 * rows)
     lanes = 1 if low.info.is_cpu else DOT_BLOCK
     low.launch(
