@@ -121,7 +121,7 @@ def _real(low: Lowering, node: Node, operands: Sequence[str]) -> str:
         return f"(({operands[0]}) {COMPARISON[node.op]} ({operands[1]}))"
     table: Mapping[str, str] = UNARY if len(operands) == 1 else BINARY
     low.require(node.op in table, f"{node.op} of float32 has no GPU kernel")
-    text = table[node.op].format(*operands)
+    text = table[node.op].format(*(f"(float)({operand})" for operand in operands))
     activation = getattr(node.options, "fused_activation_function", ActivationFunctionType.NONE)
     return clamped(text, activation)
 

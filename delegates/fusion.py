@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from litegpu.dtypes import decode
 from litegpu.graph import ABSENT, Graph, Node
 from litegpu.partition import Partition
 
@@ -23,6 +25,20 @@ class Tail:
         self.args = list(args)
 
 
+@dataclass(frozen=True, slots=True)
+class Border:
+    """A tensor without the border that a PAD adds: which it is, and the rows and columns before
+    it."""
+
+    source: int
+    top: int
+    left: int
+
+
+CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
+"""Operators whose kernels read zeros (of the input's quantisation) outside of their image."""
+
+
 class Fusion:
     """The nodes of one partition as far as fusion needs to know them.
 
@@ -40,6 +56,7 @@ class Fusion:
         self._outputs = frozenset(part.outputs)
         self._available = set(part.inputs)
         self.fused: set[int] = set()
+        self.borders: dict[int, Border] = {}
 
     def lowered(self, node: Node) -> None:
         """Says that the outputs of a node have been computed by the launches so far."""
@@ -58,3 +75,27 @@ class Fusion:
         if all(t in self._available or tensors[t].data is not None for t in others):
             return readers[0]
         return None
+
+    def absorb(self, n: int) -> bool:
+        """Whether node `n` is a PAD that the convolution reading it makes needless.
+
+        It is if it adds zeros around the images alone, and nobody else reads what it makes.
+        """
+        node = self._graph.nodes[n]
+        tensors = self._graph.tensors
+        if node.op != "PAD" or len(node.inputs) != 2:
+            return False
+        padded = node.outputs[0]
+        amounts, source = tensors[node.inputs[1]], tensors[node.inputs[0]]
+        readers = self._readers.get(padded, [])
+        if len(readers) != 1 or padded in self._outputs or amounts.data is None:
+            return False
+        reader = self._graph.nodes[readers[0]]
+        if reader.op not in CONVOLUTIONS or reader.inputs[0] != padded or len(source.shape) != 4:
+            return False
+        pairs = decode(amounts.data, amounts.dtype, amounts.shape).tolist()
+        inside = pairs[0] == pairs[3] == [0, 0] and min(map(min, pairs)) >= 0
+        if source.data is not None or not inside:
+            return False
+        self.borders[padded] = Border(node.inputs[0], pairs[1][0], pairs[2][0])
+        return True

@@ -99,7 +99,7 @@ def lower_partition(graph: Graph, part: Partition, device: Device, options: Opti
     low = Lowering(graph, device.info, options, part)
     assert low.fusion is not None
     for n in part.nodes:
-        if n in low.fusion.fused:
+        if n in low.fusion.fused or low.fusion.absorb(n):
             low.fusion.lowered(graph.nodes[n])
             continue
         low.node = graph.nodes[n]

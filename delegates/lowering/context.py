@@ -115,6 +115,15 @@ class Lowering:
             return Ref(Memory.TENSOR, self.program.root(self.node.inputs[i]))
         return self.packed(i, "plain", lambda values: values)
 
+    def unpadded(self, i: int = 0) -> tuple[Ref, Shape, int, int]:
+        """Input `i` without the zeros that an absorbed PAD adds: its buffer and shape, and the rows
+        and columns of zeros before it."""
+        border = None if self.fusion is None else self.fusion.borders.get(self.node.inputs[i])
+        if border is None:
+            return self.input(i), self.shape(i), 0, 0
+        ref = Ref(Memory.TENSOR, self.program.root(border.source))
+        return ref, self.graph.tensors[border.source].shape, border.top, border.left
+
     def output(self, j: int = 0) -> Ref:
         self.output_tensor(j)
         return Ref(Memory.TENSOR, self.node.outputs[j])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from litegpu.delegate import Unsupported
@@ -217,6 +217,14 @@ def launch(
     )
 
 
+def unpadded(low: Lowering, rows: Axis, cols: Axis) -> tuple[Image, Axis, Axis]:
+    """The image without the zeros that an absorbed PAD adds, and the windows over it."""
+    ref, shape, top, left = low.unpadded()
+    rows = replace(rows, before=rows.before + top)
+    cols = replace(cols, before=cols.before + left)
+    return Image(ref, shape), rows, cols
+
+
 @lowers("CONV_2D")
 def conv2d(low: Lowering, node: Node) -> None:
     o = node.options
@@ -226,7 +234,8 @@ def conv2d(low: Lowering, node: Node) -> None:
         low.require(typed, "the options leave out the type of the int32 bias")
     rows = axis(low, image[1], kernel[1], o.stride_h, o.dilation_h_factor, o.padding)
     cols = axis(low, image[2], kernel[2], o.stride_w, o.dilation_w_factor, o.padding)
+    inside, rows, cols = unpadded(low, rows, cols)
     part = Part(rows, cols, lambda values: values)
     groups = image[3] // kernel[3]
     activation = o.fused_activation_function
-    convolve(low, Image(low.input(), image), Operands(), groups, activation, [part])
+    convolve(low, inside, Operands(), groups, activation, [part])

@@ -7,7 +7,7 @@ from litegpu.schema.enums import TensorType
 
 from .channels import Operands, finish, require_types
 from .context import Lowering
-from .conv import Image, Part, axis, convolve, require_sizes
+from .conv import Part, axis, convolve, require_sizes, unpadded
 from .registry import lowers
 
 CPU_PIXELS = 4
@@ -22,9 +22,10 @@ def depthwise_conv2d(low: Lowering, node: Node) -> None:
     rows = axis(low, image[1], kernel[1], o.stride_h, o.dilation_h_factor, o.padding)
     cols = axis(low, image[2], kernel[2], o.stride_w, o.dilation_w_factor, o.padding)
     activation = o.fused_activation_function
+    inside, rows, cols = unpadded(low, rows, cols)
     if image[3] == 1:
         part = Part(rows, cols, lambda values: values.transpose(3, 1, 2, 0))
-        convolve(low, Image(low.input(), image), Operands(), 1, activation, [part], 3)
+        convolve(low, inside, Operands(), 1, activation, [part], 3)
         return
     dtype = require_types(low, Operands())
     require_sizes(low, image)
@@ -53,11 +54,11 @@ def depthwise_conv2d(low: Lowering, node: Node) -> None:
         "depthwise",
         [filters // lanes, -(-tiles // max(run, 1)), count],
         [
-            low.input(),
+            inside.ref,
             weights,
             tail.output,
             *done.args,
-            *(done.zero_point, *image[1:], multiplier, rows.outputs, cols.outputs, count),
+            *(done.zero_point, *inside.shape[1:], multiplier, rows.outputs, cols.outputs, count),
             *(rows.taps, cols.taps, rows.stride, cols.stride, rows.dilation, cols.dilation),
             *(rows.before, cols.before, run),
             *tail.args,

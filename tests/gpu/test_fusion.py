@@ -11,6 +11,7 @@ import pytest
 from litegpu import Interpreter
 from litegpu.schema import options as o
 from litegpu.schema.enums import ActivationFunctionType as Act
+from litegpu.schema.enums import TensorType
 from litegpu.schema.writer import write_model
 
 from ci.bench.builder import Builder, Value
@@ -86,6 +87,27 @@ def reshaped(net: Builder, x: Value) -> Value:
     return unary(net, "SIN", net.reshape(unary(net, "COS", x), (x.shape[0], 240)))
 
 
+def bordered(net: Builder, x: Value) -> Value:
+    batch, height, width, channels = x.shape
+    amounts = np.array([[0, 0], [1, 2], [0, 3], [0, 0]], np.int32)
+    out = net.value((batch, height + 3, width + 3, channels), x.power, x.low, x.high)
+    return net.node("PAD", [x.index, net.constant(amounts, TensorType.INT32)], out)
+
+
+def padded_conv(net: Builder, x: Value) -> Value:
+    return net.conv(bordered(net, x), 8, 3, stride=2)
+
+
+def padded_depthwise(net: Builder, x: Value) -> Value:
+    return net.depthwise(bordered(net, x), 3, stride=2)
+
+
+def padded_twice(net: Builder, x: Value) -> Value:
+    """Two convolutions read the padded image, which is stored."""
+    image = bordered(net, x)
+    return net.add(net.conv(image, 8, 3), net.depthwise(image, 3))
+
+
 NETS = [
     Fused("chain", ("ADD",), chain),
     Fused("broadcast chain", ("MEAN", "NEG"), broadcast_chain),
@@ -99,6 +121,11 @@ NETS = [
     Fused("matmul, mul", ("BATCH_MATMUL",), scaled_product, True, (2, 5, 8)),
     Fused("pool, neg", ("MAX_POOL_2D",), pooled),
     Fused("mean, rsqrt", ("MUL", "MEAN"), normalised),
+    Fused("pad, conv", ("CONV_2D",), padded_conv),
+    Fused("pad, conv", ("CONV_2D",), padded_conv, int8=True),
+    Fused("pad, depthwise", ("DEPTHWISE_CONV_2D",), padded_depthwise),
+    Fused("pad, depthwise", ("DEPTHWISE_CONV_2D",), padded_depthwise, int8=True),
+    Fused("pad, two convs", ("PAD", "CONV_2D", "DEPTHWISE_CONV_2D"), padded_twice),
     Fused("two readers", ("EXP", "SIN", "COS"), two_readers),
     Fused("reshape", ("COS", "SIN"), reshaped),
 ]
