@@ -26,6 +26,15 @@ def is_plain(run: Run) -> bool:
     return not custom and not any(t.dtype.name == STRINGS for g in graphs for t in g.tensors)
 
 
+def summarised(refusals: Counter[tuple[str, str, str]]) -> Counter[tuple[str, str, str]]:
+    """Without constants, and with the reasons that are the delegate's alone."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for (op, code, reason), count in refusals.items():
+        if code != "constant":
+            found[op, code, reason if code == "unsupported" else ""] += count
+    return found
+
+
 def agrees(found: Claim) -> bool:
     assert found.largest is not None
     return found.largest <= (0 if found.exact else WHOLE_MODEL_ON_DELEGATE)
@@ -56,7 +65,7 @@ def main(
         if found.largest is None:
             continue
         print(row(run, found), flush=True)
-        refusals += found.refusals
+        refusals += summarised(found.refusals)
         compared, agreeing = compared + 1, agreeing + agrees(found)
         if is_plain(run):
             nodes, claimed = nodes + found.nodes, claimed + found.claimed
@@ -68,7 +77,7 @@ def main(
     )
     print("| operator | nodes | why they were left |\n|---|---|---|")
     for (op, code, reason), count in refusals.most_common():
-        print(f"| {op} | {count} | {code}: {reason} |")
+        print(f"| {op} | {count} | {code}{': ' * bool(reason)}{reason} |")
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class Device(Protocol):
         block: Sequence[int],
         args: Sequence[Any],
     ) -> Callable[[], object]:
-        """A launch over whole blocks with its arguments set; calling it puts it on the queue."""
+        """A launch over whole blocks; calling it puts it on the queue. It keeps its arguments."""
         ...
 
     def synchronize(self) -> None:

@@ -220,7 +220,13 @@ class OpenCLDevice:
         function.set_args(*args)
         size = tuple(-(-t // b) * b for t, b in zip(threads, block, strict=True))
         enqueue, local = self._cl.enqueue_nd_range_kernel, tuple(block)
-        return lambda: enqueue(self._queue, function, size, local)
+        # A kernel object does not keep the buffers that are its arguments.
+        kept = tuple(args)
+
+        def launch(_: object = kept) -> object:
+            return enqueue(self._queue, function, size, local)
+
+        return launch
 
     def synchronize(self) -> None:
         try:
