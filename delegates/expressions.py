@@ -54,7 +54,6 @@ BINARY = {
     "MINIMUM": "smaller({0}, {1})",
     "POW": "pow({0}, {1})",
     "SQUARED_DIFFERENCE": "square(({0}) - ({1}))",
-    "FLOOR_DIV": "floor(({0}) / ({1}))",
     "FLOOR_MOD": "floor_modulo({0}, {1})",
     "ATAN2": "atan2({0}, {1})",
 }
@@ -66,7 +65,7 @@ INTEGER_BINARY = {
     "MUL": "(({0}) * ({1}))",
     "MAXIMUM": "max({0}, {1})",
     "MINIMUM": "min({0}, {1})",
-    "SQUARED_DIFFERENCE": "square_int(({0}) - ({1}))",
+    "SQUARED_DIFFERENCE": "square_{type}(({0}) - ({1}))",
     "BITWISE_XOR": "(({0}) ^ ({1}))",
     "LOGICAL_AND": "(({0}) && ({1}))",
     "LOGICAL_OR": "(({0}) || ({1}))",
@@ -77,7 +76,7 @@ INTEGER_UNARY = {
     "ABS": "abs({0})",
     "NEG": "-({0})",
     "LOGICAL_NOT": "!({0})",
-    "SQUARE": "square_int({0})",
+    "SQUARE": "square_{type}({0})",
 }
 
 COMPARISON = {
@@ -90,7 +89,7 @@ COMPARISON = {
 }
 
 PLAIN_INTEGERS = (T.INT32, T.INT64, T.BOOL)
-UNTABLED = frozenset({"LOG", "SQRT", "RSQRT", "DIV"})
+UNTABLED = frozenset({"LOG", "SQRT", "RSQRT", "DIV", "FLOOR_DIV", "FLOOR_MOD"})
 """Quantised functions with values that they refuse: no table can be filled."""
 
 
@@ -132,7 +131,7 @@ def _integer(low: Lowering, node: Node, operands: Sequence[str]) -> str:
     table = INTEGER_UNARY if len(operands) == 1 else INTEGER_BINARY
     name = low.dtype(0).name
     low.require(node.op in table, f"{node.op} of {name} has no GPU kernel")
-    text = table[node.op].format(*operands)
+    text = table[node.op].format(*operands, type=C_TYPES[low.dtype(0)])
     bounds = float_clamp(
         getattr(node.options, "fused_activation_function", ActivationFunctionType.NONE)
     )
@@ -180,6 +179,15 @@ def _leaky_relu(emit: Emit, node: Node, operands: Sequence[str]) -> str:
 def _prelu(emit: Emit, node: Node, operands: Sequence[str]) -> str:
     emit.low.require_dtype(0, T.FLOAT32)
     return f"leaky_relu({operands[0]}, {operands[1]})"
+
+
+def _floor_div(emit: Emit, node: Node, operands: Sequence[str]) -> str:
+    """Divided in float64, as the reference does; it fails where a divisor is 0."""
+    low = emit.low
+    low.require_dtype(0, T.FLOAT32)
+    low.require(low.info.has_double, "the device has no float64")
+    low.require(bool(low.values(1).all()), "a divisor is 0")
+    return f"(float)floor((double)({operands[0]}) / (double)({operands[1]}))"
 
 
 def _gelu(emit: Emit, node: Node, operands: Sequence[str]) -> str:
@@ -246,6 +254,7 @@ def _dequantize(emit: Emit, node: Node, operands: Sequence[str]) -> str:
 SPECIAL: dict[str, Express] = {
     "LEAKY_RELU": _leaky_relu,
     "PRELU": _prelu,
+    "FLOOR_DIV": _floor_div,
     "GELU": _gelu,
     "SELECT_V2": _select,
     "SELECT": _select,

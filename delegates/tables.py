@@ -28,13 +28,12 @@ def stored_table(graph: Graph, node: Node, positions: Sequence[int]) -> Array:
     rows. The other inputs must be constants.
     """
     tensors = list(graph.tensors)
-    values = []
-    for axis, i in enumerate(positions):
-        t = node.inputs[i]
-        bits = INDEX_BITS[tensors[t].dtype]
-        shape = (-1, 1) if axis == 0 and len(positions) > 1 else (-1,)
-        unsigned = np.arange(2**bits, dtype=f"u{bits // 8}")
-        values.append(unsigned.view(NUMPY[tensors[t].dtype]).reshape(shape))
+    ranges = []
+    for i in positions:
+        dtype = tensors[node.inputs[i]].dtype
+        bits = INDEX_BITS[dtype]
+        ranges.append(np.arange(2**bits, dtype=f"u{bits // 8}").view(NUMPY[dtype]))
+    values = [np.ascontiguousarray(grid) for grid in np.meshgrid(*ranges, indexing="ij")]
     fresh = len(tensors)
     inputs = list(node.inputs)
     for i, value in zip(positions, values, strict=True):
