@@ -30,7 +30,7 @@ class Worker:
         threads: int,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        command = [sys.executable, str(HERE / "worker.py"), runtime, model, str(threads)]
+        command = [sys.executable, str(HERE / "worker.py"), runtime, str(model), str(threads)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
