@@ -20,14 +20,16 @@ def python_blocks(page: str) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.S | re.M)
 
 
-def test_readme_example_runs(
+def test_readme_examples_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    (example,) = python_blocks("README.md")
-    exec(compile(example, "README.md", "exec"), {})
+    on_cpu, on_opencl = python_blocks("README.md")
+    exec(compile(on_cpu, "README.md", "exec"), {})
     scores = np.array(re.findall(r"-?\d+", capsys.readouterr().out), int)
     assert scores.shape == (10,)
+    exec(compile(on_opencl, "README.md", "exec"), {})
+    assert "opencl: 16 nodes" in capsys.readouterr().out
 
 
 def test_custom_operator_example_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
