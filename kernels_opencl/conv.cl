@@ -32,24 +32,6 @@
 #define PATCH 0
 #endif
 
-#if QUANTIZED && WIDE
-#define FINISH_ARGS \
-  GLOBAL const long *RESTRICT bias, GLOBAL const int *RESTRICT multipliers, \
-      GLOBAL const int *RESTRICT shifts, int zero_point, int low, int high
-#define FINISH(sum, f) \
-  saturate((int)rescale_wide((long)(sum) + bias[f], multipliers[f], shifts[f]) + zero_point, low, \
-           high)
-#elif QUANTIZED
-#define FINISH_ARGS \
-  GLOBAL const int *RESTRICT bias, GLOBAL const int *RESTRICT multipliers, \
-      GLOBAL const int *RESTRICT shifts, int zero_point, int low, int high
-#define FINISH(sum, f) \
-  saturate(rescale((int)(sum) + bias[f], multipliers[f], shifts[f]) + zero_point, low, high)
-#else
-#define FINISH_ARGS GLOBAL const float *RESTRICT bias, float low, float high
-#define FINISH(sum, f) limit((sum) + bias[f], low, high)
-#endif
-
 #define GEOMETRY \
   int height, int width, int channels, int depth, int group_filters, int group_blocks, \
       int filters, int rows, int cols, int count, int taps_y, int taps_x, int stride_y, \
@@ -70,7 +52,7 @@
 // Eight finished sums, but for what LAST still does to each.
 #if QUANTIZED && WIDE
 #define FINISH_EIGHT(sum, n) (sum)
-#define LAST(v, f) FINISH(v, f)
+#define LAST(v, f) CHANNEL_RESULT(v, f)
 #elif QUANTIZED
 #define FINISH_EIGHT(sum, n) \
   clamp(rescale_eight((sum) + vload8(n, bias), vload8(n, multipliers), vload8(n, shifts)) + \
@@ -124,7 +106,7 @@
 #endif
 
 KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
-            GLOBAL const IN_T* RESTRICT padding, GLOBAL OUT_T* RESTRICT y, FINISH_ARGS,
+            GLOBAL const IN_T* RESTRICT padding, GLOBAL OUT_T* RESTRICT y, CHANNEL_ARGS,
             GEOMETRY EPILOGUE_ARGS) {
   int start = THREAD_X * PIXELS, block = THREAD_Y, group = block / group_blocks;
   if (start >= count) return;
@@ -200,7 +182,7 @@ KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
 #define TILE_PIXELS (SIDE * PIXELS)
 
 KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
-            GLOBAL const IN_T* RESTRICT padding, GLOBAL OUT_T* RESTRICT y, FINISH_ARGS,
+            GLOBAL const IN_T* RESTRICT padding, GLOBAL OUT_T* RESTRICT y, CHANNEL_ARGS,
             GEOMETRY EPILOGUE_ARGS) {
   LOCAL ACC_T tile_x[SIDE][TILE_PIXELS + 1];
   LOCAL ACC_T tile_w[SIDE][WIDTH];
@@ -254,7 +236,7 @@ KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
       int f = LANE_X + e * SIDE;
       if (within + f < group_filters) {
         int i = first + f;
-        y[i] = (OUT_T)(EPILOGUE(FINISH(sums[p][e], block * WIDTH + f), i));
+        y[i] = (OUT_T)(EPILOGUE(CHANNEL_RESULT(sums[p][e], block * WIDTH + f), i));
       }
     }
   }

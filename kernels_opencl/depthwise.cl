@@ -37,24 +37,6 @@
 #define STORE(v, p) *(p) = v
 #endif
 
-#if QUANTIZED && WIDE
-#define FINISH_ARGS \
-  GLOBAL const long *RESTRICT bias, GLOBAL const int *RESTRICT multipliers, \
-      GLOBAL const int *RESTRICT shifts, int zero_point, int low, int high
-#define FINISH(sum, f) \
-  saturate((int)rescale_wide((long)(sum) + bias[f], multipliers[f], shifts[f]) + zero_point, low, \
-           high)
-#elif QUANTIZED
-#define FINISH_ARGS \
-  GLOBAL const int *RESTRICT bias, GLOBAL const int *RESTRICT multipliers, \
-      GLOBAL const int *RESTRICT shifts, int zero_point, int low, int high
-#define FINISH(sum, f) \
-  saturate(rescale((int)(sum) + bias[f], multipliers[f], shifts[f]) + zero_point, low, high)
-#else
-#define FINISH_ARGS GLOBAL const float *RESTRICT bias, float low, float high
-#define FINISH(sum, f) limit((sum) + bias[f], low, high)
-#endif
-
 // Finished sums, but for what LAST still does to each.
 #if QUANTIZED && !WIDE && CPU_DEVICE && LANES == 8
 #define FINISH_LANES(sum) \
@@ -65,7 +47,7 @@
 #define LAST(v, f) (v)
 #else
 #define FINISH_LANES(sum) (sum)
-#define LAST(v, f) FINISH(v, f)
+#define LAST(v, f) CHANNEL_RESULT(v, f)
 #endif
 
 #if QUANTIZED
@@ -75,7 +57,7 @@
 #endif
 
 KERNEL depthwise(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
-                 GLOBAL OUT_T* RESTRICT y, FINISH_ARGS, int padding, int height, int width,
+                 GLOBAL OUT_T* RESTRICT y, CHANNEL_ARGS, int padding, int height, int width,
                  int channels, int multiplier, int rows, int cols, int count, int taps_y,
                  int taps_x, int stride_y, int stride_x, int dilation_y, int dilation_x, int top,
                  int left, int run EPILOGUE_ARGS) {

@@ -10,37 +10,22 @@ from ..graph import Array, Shape
 from ..schema.enums import ActivationFunctionType
 from ..schema.enums import TensorType as T
 from ..schema.options import Conv2DOptions
-from .checks import options_of, require_inputs, require_rank
+from .checks import options_of
 from .context import OpContext
+from .conv_geometry import axes, require_images
 from .conv_hybrid import conv_of_quantized_images
 from .conv_quantized import check_quantized, conv_of_integers
 from .gemm import FloatProduct
-from .patches import Axis, Patches, axis
+from .patches import Axis, Patches
 from .registry import Step, op
 from .tiles import FloatFinish
 
 HYBRID_WEIGHTS = (T.UINT8, T.INT8, T.INT4)
 
 
-def axes(ctx: OpContext) -> tuple[Axis, Axis]:
-    """The windows along height and along width."""
-    o = options_of(ctx, Conv2DOptions)
-    (_, height, width, _), (_, filter_height, filter_width, _) = ctx.shape(0), ctx.shape(1)
-    return (
-        axis(height, filter_height, o.stride_h, o.dilation_h_factor, o.padding),
-        axis(width, filter_width, o.stride_w, o.dilation_w_factor, o.padding),
-    )
-
-
 def prepare(ctx: OpContext) -> list[Shape]:
-    require_inputs(ctx, 2, 3)
-    dtype = ctx.require_dtype(0, T.FLOAT32, T.UINT8, T.INT8, T.INT16)
-    require_rank(ctx, 0, 4)
-    require_rank(ctx, 1, 4)
-    ctx.require(ctx.output_dtype() == dtype, "input and output must be of one type")
+    dtype = require_images(ctx)
     image, kernel = ctx.shape(0), ctx.shape(1)
-    ctx.require(min(image[1:]) > 0, lambda: f"the input has shape {image}; expected no empty one")
-    ctx.require(min(kernel) > 0, lambda: f"the filter has shape {kernel}; expected no empty one")
     groups = image[3] // kernel[3]
     ctx.require(
         image[3] % kernel[3] == 0 and kernel[0] % groups == 0,
@@ -55,7 +40,7 @@ def prepare(ctx: OpContext) -> list[Shape]:
             ctx.require_dtype(2, T.FLOAT32)
     else:
         check_quantized(ctx, channel_axis=0)
-    rows, columns = axes(ctx)
+    rows, columns = axes(ctx, options_of(ctx, Conv2DOptions))
     return [(image[0], rows.outputs, columns.outputs, kernel[0])]
 
 
@@ -79,7 +64,7 @@ def as_one_row(images: Array, rows: Axis, columns: Axis) -> tuple[Array, Axis, A
 
 @op("CONV_2D", prepare=prepare, versions=(1, 8))
 def conv2d(ctx: OpContext) -> Step:
-    rows, columns = axes(ctx)
+    rows, columns = axes(ctx, options_of(ctx, Conv2DOptions))
     groups = ctx.shape(0)[3] // ctx.shape(1)[3]
     activation = options_of(ctx, Conv2DOptions).fused_activation_function
     if ctx.output().size == 0:

@@ -14,14 +14,15 @@ from ..graph import Array, Shape
 from ..schema.enums import ActivationFunctionType
 from ..schema.enums import TensorType as T
 from ..schema.options import DepthwiseConv2DOptions
-from .checks import options_of, require_inputs, require_rank
+from .checks import options_of
 from .context import OpContext
 from .conv import conv_of_floats
+from .conv_geometry import axes, require_images
 from .conv_hybrid import conv_of_quantized_images, hybrid_scales, quantize_images
 from .conv_quantized import check_quantized, conv_of_integers, integer_work, rules
 from .depthwise_taps import Taps
 from .exact import EXACT32
-from .patches import Axis, axis
+from .patches import Axis
 from .registry import Step, op
 from .requantize import Requantize
 from .tiles import FloatFinish
@@ -30,25 +31,9 @@ Reaching = Callable[[Array], Array]
 """Makes [taps, channels] of a kernel."""
 
 
-def axes(ctx: OpContext) -> tuple[Axis, Axis]:
-    """The windows along height and along width."""
-    o = options_of(ctx, DepthwiseConv2DOptions)
-    (_, height, width, _), (_, filter_height, filter_width, _) = ctx.shape(0), ctx.shape(1)
-    return (
-        axis(height, filter_height, o.stride_h, o.dilation_h_factor, o.padding),
-        axis(width, filter_width, o.stride_w, o.dilation_w_factor, o.padding),
-    )
-
-
 def prepare(ctx: OpContext) -> list[Shape]:
-    require_inputs(ctx, 2, 3)
-    dtype = ctx.require_dtype(0, T.FLOAT32, T.UINT8, T.INT8, T.INT16)
-    require_rank(ctx, 0, 4)
-    require_rank(ctx, 1, 4)
-    ctx.require(ctx.output_dtype() == dtype, "input and output must be of one type")
+    dtype = require_images(ctx)
     image, kernel = ctx.shape(0), ctx.shape(1)
-    ctx.require(min(image[1:]) > 0, lambda: f"the input has shape {image}; expected no empty one")
-    ctx.require(min(kernel) > 0, lambda: f"the filter has shape {kernel}; expected no empty one")
     ctx.require(
         kernel[0] == 1 and kernel[3] % image[3] == 0,
         lambda: f"the filter has shape {kernel}; expected [1, h, w, a multiple of {image[3]}]",
@@ -61,13 +46,13 @@ def prepare(ctx: OpContext) -> list[Shape]:
             ctx.require_dtype(2, T.FLOAT32)
     else:
         check_quantized(ctx, channel_axis=3)
-    rows, columns = axes(ctx)
+    rows, columns = axes(ctx, options_of(ctx, DepthwiseConv2DOptions))
     return [(image[0], rows.outputs, columns.outputs, kernel[3])]
 
 
 @op("DEPTHWISE_CONV_2D", prepare=prepare, versions=(1, 7))
 def depthwise_conv2d(ctx: OpContext) -> Step:
-    rows, columns = axes(ctx)
+    rows, columns = axes(ctx, options_of(ctx, DepthwiseConv2DOptions))
     activation = activation_of(ctx)
     if ctx.output().size == 0:
         return lambda: None
