@@ -689,16 +689,33 @@ def test_random_programs_give_the_same_with_and_without_delegates(case: Any) -> 
     np.testing.assert_array_equal(results(), results(experimental_delegates=delegates))
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_model_round_trip_of_a_cut(seed: int) -> None:
-    """What a delegate is given can be written as a model, and read."""
+@pytest.mark.parametrize(("node", "expected"), [(0, np.maximum(X + 1, 0)), (1, X + 10)])
+def test_a_cut_is_a_model_of_its_nodes_alone(node: int, expected: Any) -> None:
+    """It can be written, read and run."""
     from litegpu.cut import cut
 
     graph = read_model(memoryview(models.chain())).graphs[0]
-    part = cut(graph, [seed], [graph.nodes[seed].inputs[0]], list(graph.nodes[seed].outputs))
+    part = cut(graph, [node], [graph.nodes[node].inputs[0]], list(graph.nodes[node].outputs))
     it = Interpreter(model_content=write_model(part))
+    assert len(it._get_ops_details()) == 1
+    given = it.get_input_details()[0]["index"]
     it.allocate_tensors()
-    assert random_half(seed)(graph, graph.nodes[0]) in (True, False)
+    it.set_tensor(given, X)
+    it.invoke()
+    np.testing.assert_array_equal(it.get_tensor(it.get_output_details()[0]["index"]), expected)
+
+
+def test_random_halves_are_repeatable_and_differ_by_seed() -> None:
+    graphs = [read_model(memoryview(models.chain())).graphs[0] for _ in range(2)]
+    halves = {
+        tuple(random_half(seed)(graph, node) for node in graph.nodes)
+        for seed in range(20)
+        for graph in graphs
+    }
+    assert len(halves) > 1
+    for seed in range(20):
+        first, second = ([random_half(seed)(g, n) for n in g.nodes] for g in graphs)
+        assert first == second
 
 
 def test_explanation_of_what_failed_at_run_time() -> None:
