@@ -31,6 +31,9 @@ typedef unsigned int uint;
 #define BLOCK_Z ((int)blockIdx.z)
 #define BARRIER __syncthreads()
 
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
 // `half` is a type of storage: it converts to and from float (to nearest even), and does no
 // arithmetic of its own. The test device that runs kernels on the CPU has its own.
 #ifndef __CUDA_ON_CPU__
@@ -46,9 +49,11 @@ struct half {
 };
 #endif
 
-// Elements: half is read as float; what is stored is converted to the element's type T.
+// Elements of type T: half is read as float; what is stored is converted to T. A register holds
+// REGISTER(T).
 template <class T> INLINE T loaded(T x) { return x; }
 INLINE float loaded(half x) { return x; }
+#define REGISTER(T) decltype(loaded(T()))
 #define LOAD(T, p, i) loaded((p)[i])
 #define STORE(T, p, i, v) ((p)[i] = (T)(v))
 #define LOAD_HALF(p, i) ((float)reinterpret_cast<const half*>(p)[i])
