@@ -1,0 +1,1 @@
+"""Comparing what a delegate computes with a reference: `compare`, `bisect`, `extract`."""
