@@ -18,7 +18,8 @@ class DeviceInfo:
 
     `is_cpu`: an OpenCL device of CPU type, for which kernels keep tiles in registers and use no
     local memory. `alignment`: bytes, of every buffer within an arena. `local_bytes`: local (shared)
-    memory of a block. `has_double`: whether kernels may compute in float64.
+    memory of a block. `has_double`: whether kernels may compute in float64. `warp`: neighbouring
+    work items that exchange values without local memory; some kernels give a row to so many.
     """
 
     name: str
@@ -29,6 +30,7 @@ class DeviceInfo:
     max_block: int
     has_half: bool
     has_double: bool = True
+    warp: int = 1
 
 
 BLOCKS = {True: (64, 8, 1), False: (256, 64, 32, 8, 1)}
