@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +12,15 @@ from . import __version__
 from .cli_delegate import chosen
 from .cli_inspect import inspect_model
 from .cli_ops import list_ops
+from .cli_options import (
+    Delegate,
+    DelegateOptions,
+    Inputs,
+    ModelFile,
+    NumThreads,
+    Seed,
+    reported,
+)
 from .cli_run import RunOptions, run_model
 from .pictures import Pixels
 
@@ -25,22 +31,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite file.")]
-
-Delegate = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Who runs what it can: a delegate's name, `package.module:callable`, or a .py file; "
-        "`cpu` for none. Without it the default one, if there is a GPU.",
-    ),
-]
-
-DelegateOptions = Annotated[
-    list[str] | None,
-    typer.Option("--delegate-option", metavar="KEY=VALUE", help="An option of the delegate."),
-]
 
 
 def _show_version(wanted: bool) -> None:
@@ -59,33 +49,10 @@ def options(
     """Runs and examines TensorFlow Lite models."""
 
 
-@contextlib.contextmanager
-def _reported() -> Iterator[None]:
-    """Turns a failing model or input into one line on stderr and exit code 1."""
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            yield
-    except (ValueError, RuntimeError, OSError, ImportError) as error:
-        typer.echo(f"litegpu: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from error
-    for warning in caught:
-        typer.echo(f"litegpu: warning: {' '.join(str(warning.message).split())}", err=True)
-
-
 @app.command()
 def run(
     model: ModelFile,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--input",
-            "-i",
-            metavar="[NAME=]VALUE",
-            help="What an input gets: a .npy file, an image, or `random` (the default). NAME may "
-            "be its position; without NAME the model's only input, or with `random` all of them.",
-        ),
-    ] = None,
+    inputs: Inputs = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -96,11 +63,9 @@ def run(
         str | None,
         typer.Option(metavar="KEY", help="Run this signature, not the main graph."),
     ] = None,
-    num_threads: Annotated[
-        int | None, typer.Option(min=-1, help="Threads of the CPU's matrix products.")
-    ] = None,
+    num_threads: NumThreads = None,
     runs: Annotated[int, typer.Option(min=1, help="How often to run it for the timings.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random inputs.")] = 0,
+    seed: Seed = 0,
     pixels: Annotated[
         Pixels,
         typer.Option(
@@ -118,7 +83,7 @@ def run(
     wanted = RunOptions(
         model, tuple(inputs or ()), output, signature, num_threads, runs, seed, pixels, labels
     )
-    with _reported():
+    with reported():
         run_model(wanted, chosen(delegate, delegate_options or ()))
 
 
@@ -137,7 +102,7 @@ def inspect(
     delegate_options: DelegateOptions = None,
 ) -> None:
     """Shows what a model contains and how litegpu plans it."""
-    with _reported():
+    with reported():
         delegates = chosen(delegate, delegate_options or ())
         inspect_model(model, as_json, tensors, nodes, memory, delegates)
 
@@ -152,7 +117,7 @@ def ops(
     """Lists the operators that litegpu runs."""
     if as_json and markdown:
         raise typer.BadParameter("give --json or --markdown, not both")
-    with _reported():
+    with reported():
         list_ops("json" if as_json else "markdown" if markdown else "table")
 
 

@@ -59,7 +59,6 @@ TOP = ("interpreter", "signature", "custom_ops", "cli")
 CONFINED = {
     "cupy": {"litegpu.delegates.cuda"},
     "pyopencl": {"litegpu.delegates.opencl"},
-    "typer": {"litegpu.cli"},
     "PIL": {"litegpu.pictures"},
 }
 """Packages that few modules may import."""
@@ -187,8 +186,11 @@ def test_optional_packages_are_confined(package: str) -> None:
     assert users <= CONFINED[package]
 
 
-def test_rich_is_the_command_lines_alone() -> None:
-    users = {n for n, p in sources().items() if any(i.startswith("rich") for i in imports(p, n))}
+@pytest.mark.parametrize("package", ["rich", "typer"])
+def test_rich_and_typer_are_the_command_lines_alone(package: str) -> None:
+    users = {
+        n for n, p in sources().items() if any(is_one_of(i, (package,)) for i in imports(p, n))
+    }
     assert users
     assert all(user.startswith("litegpu.cli") for user in users)
 

@@ -1,0 +1,58 @@
+"""What the commands share: arguments that mean the same everywhere, and how failures are told."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A .tflite file.")]
+
+Delegate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Who runs what it can: a delegate's name, `package.module:callable`, or a .py file; "
+        "`cpu` for none. Without it the default one, if there is a GPU.",
+    ),
+]
+
+DelegateOptions = Annotated[
+    list[str] | None,
+    typer.Option("--delegate-option", metavar="KEY=VALUE", help="An option of the delegate."),
+]
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="[NAME=]VALUE",
+        help="What an input gets: a .npy file, an image, or `random` (the default). NAME may "
+        "be its position; without NAME the model's only input, or with `random` all of them.",
+    ),
+]
+
+Seed = Annotated[int, typer.Option(min=0, help="Of the random inputs.")]
+
+NumThreads = Annotated[
+    int | None, typer.Option(min=-1, help="Threads of the CPU's matrix products.")
+]
+
+
+@contextlib.contextmanager
+def reported() -> Iterator[None]:
+    """Turns a failing model or input into one line on stderr and exit code 1."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
+        typer.echo(f"litegpu: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from error
+    for warning in caught:
+        typer.echo(f"litegpu: warning: {' '.join(str(warning.message).split())}", err=True)
