@@ -11,6 +11,13 @@ typedef unsigned int uint;
 #define INT_MAX 0x7FFFFFFF
 #define INT_MIN (-INT_MAX - 1)
 #endif
+#ifndef LONG_MAX
+#define LONG_MAX 0x7FFFFFFFFFFFFFFFLL
+#define LONG_MIN (-LONG_MAX - 1)
+#endif
+#ifndef FLT_MAX
+#define FLT_MAX 3.402823466e+38f
+#endif
 #ifndef INFINITY
 #define INFINITY __int_as_float(0x7F800000)
 #define NAN __int_as_float(0x7FC00000)
