@@ -6,7 +6,7 @@ runs them. `docs/delegates.md` shows one in about fifty lines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,6 +42,14 @@ class BadData(Exception):
     run, and says what is wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """Bytes of a device's memory: in use now, and the most that were in use at a time."""
+
+    now: int
+    peak: int
+
+
 class Executable(Protocol):
     """A compiled partition."""
 
@@ -52,6 +60,31 @@ class Executable(Protocol):
         Inputs are read-only but for variable tensors, which are updated in place. The arrays must
         not be kept: their memory is used for other tensors afterwards.
         """
+        ...
+
+
+Seen = Callable[[int, Array], None]
+"""Is told of a tensor by its index in the graph and its values, which are valid during the call
+alone."""
+
+
+class Observable(Executable, Protocol):
+    """An executable into which `litegpu.compare` can look; the three members are optional, but
+    come together.
+
+    `groups` are the nodes of the partition that the device computes as one (mostly single nodes, or
+    fused chains), in the order of running, with the tensors that exist at their borders.
+    """
+
+    groups: Sequence[Partition]
+
+    def observe(self, inputs: Sequence[Array], outputs: Sequence[Array], seen: Seen) -> None:
+        """Does what `run` does, bit for bit, and shows every tensor that the groups make, in the
+        type and shape of the graph."""
+        ...
+
+    def run_group(self, group: int, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        """Runs one of the groups as `run` does a partition, with the launches of a whole run."""
         ...
 
 

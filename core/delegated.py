@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .delegate import BadData, DelegateWarning, DeviceLost, Executable, Refusal, Slot
+from .delegate import BadData, DelegateWarning, DeviceLost, Executable, Refusal, Seen, Slot
 from .errors import InvokeError
 from .graph import Array
 from .ops.registry import Step
@@ -68,7 +69,7 @@ class Delegated:
     ) -> None:
         self.node = part.nodes[0]
         self._space = space
-        self._part = part
+        self.part = part
         self._executable = executable
         self._slot = slot
         self._cpu_steps = cpu_steps
@@ -76,6 +77,7 @@ class Delegated:
         self._fallback: Mapping[int, Step] | None = None
         self._checked = False
         self._lent: dict[int, Lent] = {}
+        self._seen: Seen | None = None
         tensors = space.graph.tensors
         self._variables = [t for t in part.inputs if tensors[t].is_variable]
 
@@ -88,13 +90,22 @@ class Delegated:
             return
         if self._slot.policy.fallback == "raise" and not isinstance(error, BadData):
             raise InvokeError(
-                f"delegate {self._slot.name!r} failed to run nodes {list(self._part.nodes)}: "
+                f"delegate {self._slot.name!r} failed to run nodes {list(self.part.nodes)}: "
                 f"{type(error).__name__}: {error}"
             ) from error
         steps = self._cpu_steps()
         self._run_on_cpu(steps)
         if not isinstance(error, BadData):
             self._give_up(error, steps)
+
+    def observe(self, seen: Seen) -> None:
+        """Runs as a call does, and shows the tensors that exist on the device alone where the
+        delegate can."""
+        self._seen = seen
+        try:
+            self()
+        finally:
+            self._seen = None
 
     def _run_on_cpu(self, steps: Mapping[int, Step]) -> None:
         for self.node, step in steps.items():
@@ -119,11 +130,13 @@ class Delegated:
         return None
 
     def _run(self) -> None:
-        part = self._part
+        part = self.part
         inputs = tuple(self._lend(t, t in self._variables) for t in part.inputs)
         outputs = tuple(self._lend(t, True) for t in part.outputs)
         before = None if self._checked else [x.copy() for x in inputs]
         run: Callable[..., object] = self._executable.run
+        if self._seen is not None and hasattr(self._executable, "observe"):
+            run = partial(self._executable.observe, seen=self._seen)
         result = run(inputs, outputs)
         if result is not None:
             raise BrokenContract(
@@ -153,7 +166,7 @@ class Delegated:
             )
 
     def _check_untouched(self, before: Sequence[Array]) -> None:
-        for t, values in zip(self._part.inputs, before, strict=True):
+        for t, values in zip(self.part.inputs, before, strict=True):
             same = values.tobytes() == self._space.array(t).tobytes()
             if t not in self._variables and not same and not values.dtype.hasobject:
                 np.copyto(self._space.array(t), values)
@@ -164,4 +177,4 @@ class Delegated:
         self._fallback = steps
         code = "device_lost" if isinstance(error, DeviceLost) else "run_failed"
         self._gave_up(Refusal(code, f"{type(error).__name__}: {error}"))
-        warn(DelegateWarning(self._slot.name, self._part.nodes, error, "run"))
+        warn(DelegateWarning(self._slot.name, self.part.nodes, error, "run"))

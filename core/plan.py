@@ -12,6 +12,7 @@ from .delegated import Delegated
 from .delegation import Delegation, delegate, give_back
 from .errors import InvokeError, PrepareError, ValueUnknown, node_error
 from .graph import Array, Shape
+from .observer import observed
 from .ops.context import OpContext
 from .ops.registry import Step
 from .partition import CPU, Partition
@@ -29,7 +30,7 @@ class ExecutionPlan:
 
     `dynamic[n]` names the tensor that keeps node n from being bound before invoke; `lifetimes` and
     `offsets` are those of the tensors in `arena`; `delegation` says who runs what, None without
-    delegates.
+    delegates. `step_nodes` are the nodes of `steps`, for a partition its first.
     """
 
     @np.errstate(all="ignore")
@@ -50,7 +51,7 @@ class ExecutionPlan:
         done = prepared.folded | self._place(parts, prepared.folded)
         self._release_unused(done)
         self.steps: list[Step] = []
-        self._step_nodes: list[int] = []
+        self.step_nodes: list[int] = []
         for position, part in enumerate(parts):
             self._bind_partition(position, part, done)
 
@@ -70,7 +71,7 @@ class ExecutionPlan:
             views += [n for n, op in ops if op is not None and op.view and n not in folded]
         if self.session.preserve_all:
             views = []
-        shared = shared_memory(self.space, views)
+        shared = self._shared = shared_memory(self.space, views)
         placement = place(self.space, order, shared, hidden)
         self.arena, self.lifetimes = placement.arena, placement.lifetimes
         self.offsets = placement.offsets
@@ -104,7 +105,7 @@ class ExecutionPlan:
             for n in part.nodes:
                 if n not in done:
                     self.steps.append(self._bind(n))
-                    self._step_nodes.append(n)
+                    self.step_nodes.append(n)
             return
         assert self.delegation is not None
         executable = self.delegation.executables[position]
@@ -112,7 +113,7 @@ class ExecutionPlan:
         cpu_steps = partial(self._rebinding_steps, part.nodes)
         gave_up = partial(give_back, self.delegation, position, slot)
         self.steps.append(Delegated(self.space, part, executable, slot, cpu_steps, gave_up))
-        self._step_nodes.append(part.nodes[0])
+        self.step_nodes.append(part.nodes[0])
 
     def _bind(self, index: int) -> Step:
         node, op = self.graph.nodes[index], self._ops[index]
@@ -155,17 +156,27 @@ class ExecutionPlan:
         position = 0
         self.space.running = True
         timed = self.session.deadline is not None
+        observer = self.session.observer
+        steps = self.steps if observer is None else observed(self, observer)
         try:
-            for position, step in enumerate(self.steps):  # noqa: B007
+            if observer is not None:
+                observer.begins(self)
+            for position, step in enumerate(steps):  # noqa: B007
                 if timed:
                     self.session.check_clock()
                 step()
+            if observer is not None:
+                observer.ends(self)
         except Exception as error:
             step = self.steps[position]
-            node = step.node if isinstance(step, Delegated) else self._step_nodes[position]
+            node = step.node if isinstance(step, Delegated) else self.step_nodes[position]
             raise self._error(InvokeError, node, error) from error
         finally:
             self.space.running = False
+
+    def views_of(self, tensor: int) -> list[int]:
+        """The tensors that nothing computes, as they share this one's memory."""
+        return [t for t, root in self._shared.items() if root == tensor]
 
     def outputs(self) -> list[Array]:
         return [self.space.array(t) for t in self.graph.outputs]

@@ -15,6 +15,7 @@ from .dtypes import BYTES_PER_STRING, NUMPY, OBJECTS, PACKED_BITS, decode
 from .errors import LimitError, ModelError, OpError
 from .graph import Array, Model, Node, Shape, Tensor
 from .limits import Limits
+from .observer import Observer
 from .ops.registry import BUILTIN, CUSTOM, Op
 from .plan import ExecutionPlan
 from .schema.enums import TensorType
@@ -28,7 +29,7 @@ class Session:
 
     `preserve_all` keeps every tensor; `keep_program_order` runs nodes as the file has them;
     `single_nodes` gives each delegated node a partition of its own; `poison` fills memory with NaN
-    before every run.
+    before every run; `observer` is shown every tensor that is computed.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Session:
         self.keep_program_order = keep_program_order
         self.single_nodes = single_nodes
         self.poison = False
+        self.observer: Observer | None = None
         self.resources: dict[Any, Any] = {}
         self.deadline: float | None = None
         self.ops = [
