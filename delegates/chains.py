@@ -24,14 +24,14 @@ def operands(emit: Emit, node: Node, i: str, given: int | None = None, text: str
             continue
         tensor = low.tensor(position)
         low.require(tensor.dtype in C_TYPES, f"input {position} is {tensor.dtype.name}")
-        name = emit.buffer(low.input(position), C_TYPES[tensor.dtype])
+        ctype = C_TYPES[low.options.stored(tensor)]
+        name = emit.buffer(low.input(position), ctype)
         shape = tensor.shape
         if node.op == "SELECT" and position == 0 and len(shape) == 1:
             # Unlike others, SELECT spreads a vector of conditions over the first axis.
             shape = shape + (1,) * (len(out) - 1)
         index = emit.index(shape, out, i)
-        half = tensor.dtype == TensorType.FLOAT16
-        found.append(f"LOAD_HALF({name}, {index})" if half else f"{name}[{index}]")
+        found.append(f"LOAD({ctype}, {name}, {index})")
     return found
 
 
@@ -79,7 +79,7 @@ def follow(low: Lowering, j: int, value_type: str) -> Tail:
     # Kernels may sum in double, of which functions such as sqrt make another choice.
     value = "((float)(v))" if value_type == "float" else "(v)"
     text, tensor = extend(emit, value, j, "(i)")
-    ctype = C_TYPES[low.graph.tensors[tensor].dtype]
+    ctype = C_TYPES[low.options.stored(low.graph.tensors[tensor])]
     output = Ref(Memory.TENSOR, tensor)
     lines = [f"#define OUT_T {ctype}"]
     if text != value:

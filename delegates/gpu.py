@@ -20,7 +20,7 @@ from litegpu.partition import Partition
 from . import lowering as _lowering  # noqa: F401  (registers every lowering)
 from .constants import ConstantCache
 from .device import Device, default_block
-from .lowering.context import Lowering, Options, tensor_size
+from .lowering.context import Lowering, Options, byte_size
 from .lowering.registry import LOWERINGS
 from .program import FLAG, Launch, Memory, Program, Ref, lifetimes
 
@@ -261,7 +261,7 @@ def _place(
     """An arena, its size, and a view of it for every tensor and scratch buffer that is not
     `foreign`."""
     used = {t for n in part.nodes for t in (*graph.nodes[n].inputs, *graph.nodes[n].outputs)}
-    sizes = {t: tensor_size(graph.tensors[t]) for t in used - {ABSENT}}
+    sizes = {t: byte_size(graph.tensors[t].shape, graph.tensors[t].dtype) for t in used - {ABSENT}}
     spans = lifetimes(program, sizes, part.inputs, part.outputs)
     own = {ref: life for ref, life in spans.items() if ref not in foreign}
     alignment = device.info.alignment

@@ -45,8 +45,6 @@
 
 #if CPU_DEVICE
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
 #define WIDTH (8 * EACH)
 
 // Eight finished sums, but for what LAST still does to each.
@@ -82,9 +80,9 @@
 #define SUM float8
 #define VALUE float
 #define WEIGHTS float8
-#define LOAD_WEIGHTS(i) vload8(i, w)
+#define LOAD_WEIGHTS(i) LOAD_VECTOR(W_T, float, 8, w, i)
 #define MULTIPLY_ADD(sum, v, weights) sum += v * weights
-#define FETCH(p, c) p[c]
+#define FETCH(p, c) LOAD(SOURCE_T, p, c)
 #endif
 
 #define ACCUMULATE(fetch, c) \
@@ -101,6 +99,8 @@
 // PATCH: the most elements that the windows of an output hold, which are then gathered first.
 #if PATCH && QUANTIZED
 #define SOURCE_T short
+#elif PATCH
+#define SOURCE_T float
 #else
 #define SOURCE_T IN_T
 #endif
@@ -132,7 +132,7 @@ KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
         int row = up[p] + ty * dilation_y, col = across[p] + tx * dilation_x;
         bool inside = (uint)row < (uint)height && (uint)col < (uint)width;
         GLOBAL const IN_T* it = inside ? images[p] + (row * width + col) * channels : padding;
-        for (int c = 0; c < depth; c++) to[c] = it[c];
+        for (int c = 0; c < depth; c++) to[c] = LOAD(IN_T, it, c);
       }
     if (STEP > 1) *to = 0;
   }
@@ -164,12 +164,12 @@ KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
     if (live == WIDTH) {
       for (int l = 0; l < WIDTH; l++) {
         int i = first + l;
-        y[i] = (OUT_T)(EPILOGUE(LAST(lanes[l], block * WIDTH + l), i));
+        STORE(OUT_T, y, i, EPILOGUE(LAST(lanes[l], block * WIDTH + l), i));
       }
     } else {
       for (int l = 0; l < live; l++) {
         int i = first + l;
-        y[i] = (OUT_T)(EPILOGUE(LAST(lanes[l], block * WIDTH + l), i));
+        STORE(OUT_T, y, i, EPILOGUE(LAST(lanes[l], block * WIDTH + l), i));
       }
     }
   }
@@ -210,11 +210,13 @@ KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
       int row = up[p] + down, col = across[p] + along;
       bool inside = (uint)row < (uint)height && (uint)col < (uint)width;
       tile_x[k][column + p * SIDE] =
-          !live ? 0 : (inside ? images[p][(row * width + col) * channels + c] : padding[c]);
+          !live ? 0
+                : (inside ? LOAD(IN_T, images[p], (row * width + col) * channels + c)
+                          : LOAD(IN_T, padding, c));
     }
     for (int e = 0; e < EACH; e++) {
       int at = lane + e * SIDE * SIDE;
-      tile_w[at / WIDTH][at % WIDTH] = start + at / WIDTH < whole ? w[start * WIDTH + at] : 0;
+      tile_w[at / WIDTH][at % WIDTH] = start + at / WIDTH < whole ? LOAD(W_T, w, start * WIDTH + at) : 0;
     }
     BARRIER;
     for (int s = 0; s < SIDE; s++) {
@@ -236,7 +238,7 @@ KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
       int f = LANE_X + e * SIDE;
       if (within + f < group_filters) {
         int i = first + f;
-        y[i] = (OUT_T)(EPILOGUE(CHANNEL_RESULT(sums[p][e], block * WIDTH + f), i));
+        STORE(OUT_T, y, i, EPILOGUE(CHANNEL_RESULT(sums[p][e], block * WIDTH + f), i));
       }
     }
   }

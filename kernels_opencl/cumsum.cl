@@ -12,12 +12,12 @@ KERNEL cumsum(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y, int size, int in
   if (i >= count) return;
   int step = reverse ? -inner : inner;
   int at = i / inner * size * inner + i % inner + (reverse ? (size - 1) * inner : 0);
-  T sum = 0;
+  REGISTER(T) sum = 0;
   for (int k = 0; k < size; k++, at += step) {
-    T value = x[at];
-    if (exclusive) y[at] = sum;
+    REGISTER(T) value = LOAD(T, x, at);
+    if (exclusive) STORE(T, y, at, sum);
     // The first element as it is: 0 + -0 would be 0.
-    sum = k == 0 ? value : (T)(sum + value);
-    if (!exclusive) y[at] = sum;
+    sum = k == 0 ? value : sum + value;
+    if (!exclusive) STORE(T, y, at, sum);
   }
 }

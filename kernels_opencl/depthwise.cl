@@ -25,16 +25,14 @@
 #define PIXELS 4
 #endif
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
 #if CPU_DEVICE && LANES > 1
 #define SUM JOIN(ACC_T, LANES)
-#define LOAD(p) JOIN(convert_, SUM)(JOIN(vload, LANES)(0, p))
-#define STORE(v, p) JOIN(vstore, LANES)(v, 0, p)
+#define FETCH(T, p) LOAD_VECTOR(T, ACC_T, LANES, p, 0)
+#define KEEP(v, p) JOIN(vstore, LANES)(v, 0, p)
 #else
 #define SUM ACC_T
-#define LOAD(p) ((ACC_T)*(p))
-#define STORE(v, p) *(p) = v
+#define FETCH(T, p) ((ACC_T)LOAD(T, p, 0))
+#define KEEP(v, p) *(p) = v
 #endif
 
 // Finished sums, but for what LAST still does to each.
@@ -80,19 +78,19 @@ KERNEL depthwise(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
       GLOBAL const W_T* weights = w + ty * taps_x * filters + f;
       GLOBAL const IN_T* line_x = x + row * width * channels;
       for (int tx = 0; tx < taps_x; tx++, weights += filters) {
-        SUM weight = LOAD(weights);
+        SUM weight = FETCH(W_T, weights);
         int col = across + tx * dilation_x;
         if (inner) {
           GLOBAL const IN_T* from = line_x + col * channels;
 #pragma unroll
           for (int p = 0; p < PIXELS; p++)
-            sums[p] += CENTERED(LOAD(from + p * stride_x * channels)) * weight;
+            sums[p] += CENTERED(FETCH(IN_T, from + p * stride_x * channels)) * weight;
         } else {
 #pragma unroll
           for (int p = 0; p < PIXELS; p++) {
             int at = col + p * stride_x;
             if ((uint)at < (uint)width)
-              sums[p] += CENTERED(LOAD(line_x + at * channels)) * weight;
+              sums[p] += CENTERED(FETCH(IN_T, line_x + at * channels)) * weight;
           }
         }
       }
@@ -100,11 +98,11 @@ KERNEL depthwise(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
     for (int p = 0; p < PIXELS; p++) {
       if (start + p >= cols) break;
       ACC_T lanes[LANES];
-      STORE(FINISH_LANES(sums[p]), lanes);
+      KEEP(FINISH_LANES(sums[p]), lanes);
       int first = (line * cols + start + p) * filters + f;
       for (int l = 0; l < LANES; l++) {
         int i = first + l;
-        y[i] = (OUT_T)(EPILOGUE(LAST(lanes[l], f + l), i));
+        STORE(OUT_T, y, i, EPILOGUE(LAST(lanes[l], f + l), i));
       }
     }
   }

@@ -67,7 +67,7 @@ KERNEL take_rows(GLOBAL const T* RESTRICT x, GLOBAL const int* RESTRICT position
 // table: int8 [rows, width], each `size` elements of a row times one scale; scales lie `per_row`
 // apart from row to row.
 KERNEL embed_scaled(GLOBAL const int* RESTRICT ids, GLOBAL const char* RESTRICT table,
-                    GLOBAL const float* RESTRICT scales, GLOBAL float* RESTRICT y,
+                    GLOBAL const float* RESTRICT scales, GLOBAL OUT_T* RESTRICT y,
                     GLOBAL int* flag, int rows, int width, int size, int per_row, int count) {
   int i = THREAD_X;
   if (i >= count) return;
@@ -75,5 +75,5 @@ KERNEL embed_scaled(GLOBAL const int* RESTRICT ids, GLOBAL const char* RESTRICT 
   if (row < 0 || row >= rows)
     RAISE(flag);
   else
-    y[i] = (float)table[row * width + c] * scales[row * per_row + c / size];
+    STORE(OUT_T, y, i, (float)table[row * width + c] * scales[row * per_row + c / size]);
 }

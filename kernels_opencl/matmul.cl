@@ -100,11 +100,8 @@ INLINE BOUND finish(Finish f, ACC acc, int row, int column) {
 #define WIDTH 8
 #endif
 #define PARTS (PANEL / WIDTH)
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
 #define SUMS JOIN(ACC, WIDTH)
-#define LOAD(i, p) JOIN(convert_, SUMS)(JOIN(vload, WIDTH)(i, p))
-#define STORE JOIN(vstore, WIDTH)
+#define KEEP JOIN(vstore, WIDTH)
 
 // b: T at strides b_depth and b_column, b_matrix apart. One work item packs one panel.
 KERNEL pack_panels(GLOBAL const A_T* RESTRICT b, GLOBAL B_T* RESTRICT panels, int depth,
@@ -116,7 +113,9 @@ KERNEL pack_panels(GLOBAL const A_T* RESTRICT b, GLOBAL B_T* RESTRICT panels, in
   int width = min(columns - panel * PANEL, PANEL);
   for (int k = 0; k < depth; k++) {
     for (int c = 0; c < PANEL; c++) {
-      panels[k * PANEL + c] = c < width ? (B_T)(b[k * b_depth + c * b_column] - b_zero) : (B_T)0;
+      REGISTER(B_T) v = 0;
+      if (c < width) v = LOAD(A_T, b, k * b_depth + c * b_column) - b_zero;
+      STORE(B_T, panels, k * PANEL + c, v);
     }
   }
 }
@@ -125,10 +124,10 @@ INLINE void add_products(SUMS sums[MR][UNROLL][PARTS], int u, GLOBAL const A_T* 
                          int a_zero, GLOBAL const B_T* b) {
 #pragma unroll
   for (int p = 0; p < PARTS; p++) {
-    SUMS right = LOAD(p, b);
+    SUMS right = LOAD_VECTOR(B_T, ACC, WIDTH, b, p);
 #pragma unroll
     for (int r = 0; r < MR; r++) {
-      SUMS left = (SUMS)((ACC)from[r][at] - (ACC)a_zero);
+      SUMS left = (SUMS)((ACC)LOAD(A_T, from[r], at) - (ACC)a_zero);
       sums[r][u][p] += left * right;
     }
   }
@@ -174,11 +173,11 @@ KERNEL matmul_panels(GLOBAL const A_T* RESTRICT a, GLOBAL const B_T* RESTRICT pa
       for (int p = 0; p < PARTS; p++) {
 #pragma unroll
         for (int u = 1; u < UNROLL; u++) sums[r][0][p] += sums[r][u][p];
-        STORE(sums[r][0][p], p, found);
+        KEEP(sums[r][0][p], p, found);
       }
       int to = (batch * rows + row + r) * columns + first;
       for (int c = 0; c < width; c++) {
-        y[to + c] = (OUT_T)(EPILOGUE(finish(f, found[c], row + r, first + c), to + c));
+        STORE(OUT_T, y, to + c, EPILOGUE(finish(f, found[c], row + r, first + c), to + c));
       }
     }
   }
@@ -211,11 +210,13 @@ KERNEL matmul_tiles(GLOBAL const A_T* RESTRICT a, GLOBAL const B_T* RESTRICT b,
       int k = a_depth == 1 ? e % SIDE : e / TILE, m = a_depth == 1 ? e / SIDE : e % TILE;
       bool inside = first + k < depth && row + m < rows;
       left[k][m] =
-          inside ? (ACC)a[(row + m) * a_row + (first + k) * a_depth] - (ACC)a_zero : (ACC)0;
+          inside ? (ACC)LOAD(A_T, a, (row + m) * a_row + (first + k) * a_depth) - (ACC)a_zero
+                 : (ACC)0;
       k = b_depth == 1 ? e % SIDE : e / TILE, m = b_depth == 1 ? e / SIDE : e % TILE;
       inside = first + k < depth && column + m < columns;
       right[k][m] =
-          inside ? (ACC)b[(column + m) * b_column + (first + k) * b_depth] - (ACC)b_zero : (ACC)0;
+          inside ? (ACC)LOAD(B_T, b, (column + m) * b_column + (first + k) * b_depth) - (ACC)b_zero
+                 : (ACC)0;
     }
     BARRIER;
     for (int k = 0; k < SIDE; k++) {
@@ -236,7 +237,7 @@ KERNEL matmul_tiles(GLOBAL const A_T* RESTRICT a, GLOBAL const B_T* RESTRICT b,
       int m = row + LANE_Y + i * SIDE, n = column + LANE_X + j * SIDE;
       if (m < rows && n < columns) {
         int to = (batch * rows + m) * columns + n;
-        y[to] = (OUT_T)(EPILOGUE(finish(f, sums[i][j], m, n), to));
+        STORE(OUT_T, y, to, EPILOGUE(finish(f, sums[i][j], m, n), to));
       }
     }
   }
@@ -254,7 +255,8 @@ KERNEL matmul_dot(GLOBAL const A_T* RESTRICT a, GLOBAL const B_T* RESTRICT b,
   b += batches[2 * batch + 1] * b_matrix + column * b_column;
   ACC sum = 0;
   for (int k = lane; k < depth; k += BLOCK) {
-    sum += ((ACC)a[k * a_depth] - (ACC)a_zero) * ((ACC)b[k * b_depth] - (ACC)b_zero);
+    ACC left = (ACC)LOAD(A_T, a, k * a_depth) - (ACC)a_zero;
+    sum += left * ((ACC)LOAD(B_T, b, k * b_depth) - (ACC)b_zero);
   }
   part[lane] = sum;
   for (int n = BLOCK / 2; n > 0; n /= 2) {
@@ -267,7 +269,7 @@ KERNEL matmul_dot(GLOBAL const A_T* RESTRICT a, GLOBAL const B_T* RESTRICT b,
     f.row_scales += a_at / depth;
 #endif
     int to = (batch * rows + row) * columns + column;
-    y[to] = (OUT_T)(EPILOGUE(finish(f, part[0], row, column), to));
+    STORE(OUT_T, y, to, EPILOGUE(finish(f, part[0], row, column), to));
   }
 }
 

@@ -5,8 +5,7 @@
 #define T char
 #endif
 
-KERNEL l2_normalization(GLOBAL const float* RESTRICT x, GLOBAL float* RESTRICT y, int rows,
-                        int cols) {
+KERNEL l2_normalization(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y, int rows, int cols) {
   int row = THREAD_X;
   if (row >= rows) return;
   x += row * cols;
@@ -14,14 +13,14 @@ KERNEL l2_normalization(GLOBAL const float* RESTRICT x, GLOBAL float* RESTRICT y
   float sums[8] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
   int whole = cols & ~7;
   for (int i = 0; i < whole; i += 8) {
-    for (int c = 0; c < 8; c++) sums[c] += x[i + c] * x[i + c];
+    for (int c = 0; c < 8; c++) sums[c] += square(LOAD(T, x, i + c));
   }
-  for (int i = whole; i < cols; i++) sums[i - whole] += x[i] * x[i];
+  for (int i = whole; i < cols; i++) sums[i - whole] += square(LOAD(T, x, i));
   for (int n = 4; n > 0; n /= 2) {
     for (int c = 0; c < n; c++) sums[c] += sums[c + n];
   }
   float norm = larger(sqrt(sums[0]), 1e-6f);
-  for (int i = 0; i < cols; i++) y[i] = x[i] / norm;
+  for (int i = 0; i < cols; i++) STORE(T, y, i, LOAD(T, x, i) / norm);
 }
 
 INLINE int fixed_left(int x, int exponent) {
@@ -63,20 +62,20 @@ KERNEL l2_normalization_bytes(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y, 
   y += row * cols;
   uint sum = 0;
   for (int i = 0; i < cols; i++) {
-    int v = (int)x[i] - zero_in;
+    int v = (int)LOAD(T, x, i) - zero_in;
     sum += (uint)(v * v);
   }
   int multiplier, right;
   inverse_square_root((int)sum, &multiplier, &right);
   for (int i = 0; i < cols; i++) {
-    int v = ((int)x[i] - zero_in) * (1 << left);
+    int v = ((int)LOAD(T, x, i) - zero_in) * (1 << left);
     int scaled = rescale(v, multiplier, 7 - left - right);
-    y[i] = (T)clamp((long)scaled + zero_out, (long)low, (long)high);
+    STORE(T, y, i, clamp((long)scaled + zero_out, (long)low, (long)high));
   }
 }
 
 // x * (bias + alpha * sum of the squares of the nearest channels)^-beta
-KERNEL local_response_normalization(GLOBAL const float* RESTRICT x, GLOBAL float* RESTRICT y,
+KERNEL local_response_normalization(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
                                     int count, int channels, int radius, float bias, float alpha,
                                     float beta) {
   int i = THREAD_X;
@@ -84,6 +83,6 @@ KERNEL local_response_normalization(GLOBAL const float* RESTRICT x, GLOBAL float
   int channel = i % channels;
   int first = max(channel - radius, 0), last = min(channel + radius, channels - 1);
   float sum = 0.0f;
-  for (int c = first; c <= last; c++) sum += square(x[i - channel + c]);
-  y[i] = x[i] * pow(sum * alpha + bias, -beta);
+  for (int c = first; c <= last; c++) sum += square(LOAD(T, x, i - channel + c));
+  STORE(T, y, i, LOAD(T, x, i) * pow(sum * alpha + bias, -beta));
 }

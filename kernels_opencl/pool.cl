@@ -45,7 +45,7 @@ INLINE void combine_window(GLOBAL const T* RESTRICT x, ACC* acc, Window w, int w
   for (int i = w.top; i < w.bottom; i++) {
     for (int j = w.left; j < w.right; j++) {
       GLOBAL const T* pixel = x + (i * width + j) * channels;
-      for (int c = 0; c < count; c++) acc[c] = COMBINE(acc[c], (ACC)pixel[c]);
+      for (int c = 0; c < count; c++) acc[c] = COMBINE(acc[c], (ACC)LOAD(T, pixel, c));
     }
   }
 }
@@ -98,6 +98,6 @@ KERNEL pool(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y, int pixels, in
   }
   int to = pixel * channels + channel;
   for (int c = 0; c < count; c++) {
-    y[to + c] = (OUT_T)(EPILOGUE(LIMIT(finish(acc[c], taps)), to + c));
+    STORE(OUT_T, y, to + c, EPILOGUE(LIMIT(finish(acc[c], taps)), to + c));
   }
 }

@@ -1,8 +1,11 @@
 #include "common.clh"
 #pragma OPENCL FP_CONTRACT OFF
-// x: float [rows, depth]; centered: short [rows, depth], the values as int8 less their zero point;
+// x: T [rows, depth], float or half; centered: short [rows, depth], the values as int8 less their zero point;
 // scales: float [rows]. One block a row. core/ops/hybrid.py is the definition.
 
+#ifndef T
+#define T float
+#endif
 #ifndef BLOCK
 #define BLOCK 64
 #endif
@@ -20,7 +23,7 @@ INLINE float round_scaled(float v, bool is_tail) {
   return whole + (fabs(v - whole) >= 0.5f ? copysign(1.0f, v) : 0.0f);
 }
 
-KERNEL quantize_rows(GLOBAL const float* RESTRICT x, GLOBAL short* RESTRICT centered,
+KERNEL quantize_rows(GLOBAL const T* RESTRICT x, GLOBAL short* RESTRICT centered,
                      GLOBAL float* RESTRICT scales, int depth) {
   LOCAL float lows[BLOCK];
   LOCAL float highs[BLOCK];
@@ -29,8 +32,8 @@ KERNEL quantize_rows(GLOBAL const float* RESTRICT x, GLOBAL short* RESTRICT cent
   centered += row * depth;
   float low = 0.0f, high = 0.0f;
   for (int k = lane; k < depth; k += BLOCK) {
-    low = fmin(low, x[k]);
-    high = fmax(high, x[k]);
+    low = fmin(low, LOAD(T, x, k));
+    high = fmax(high, LOAD(T, x, k));
   }
   lows[lane] = low;
   highs[lane] = high;
@@ -67,7 +70,7 @@ KERNEL quantize_rows(GLOBAL const float* RESTRICT x, GLOBAL short* RESTRICT cent
 #endif
   int tail = depth - depth % 8;
   for (int k = lane; k < depth; k += BLOCK) {
-    float q = round_scaled(x[k] * inverse, k >= tail) + (float)zero_point;
+    float q = round_scaled(LOAD(T, x, k) * inverse, k >= tail) + (float)zero_point;
     centered[k] = (short)((int)fmin(fmax(q, bottom), 127.0f) - zero_point);
   }
   if (lane == 0) scales[row] = scale;

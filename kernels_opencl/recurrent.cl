@@ -1,17 +1,24 @@
 #include "common.clh"
 // SVDF. x: [batch, depth]; features: [filters, depth]; state: [batch, filters, memory];
 // time: [filters, memory]; filtered: [batch, filters]; y: [batch, units], units * rank = filters.
-// INTEGER: x and features int8, state and time STATE_T, filtered int32, y int8.
+// x, y: X_T; features: W_T; time: TIME_T; state: STATE_T; filtered, bias: SUM_T. INTEGER: int8 with
+// states of int8 or int16 and sums of int32; otherwise states and sums are float.
 //
 // LSTM, one step. x: [batch, stride_x] at the step; weights: [4 * units, depth], recurrent:
 // [4 * units, units], bias: [4 * units], gates in the order input, forget, cell, output;
-// h, h_next, cell: [batch, units]; y: the output at the step.
+// h, h_next, cell: [batch, units]; y: the output at the step. x, y: X_T; weights, recurrent: W_T.
 
 #ifndef STATE_T
 #define STATE_T float
 #endif
 #ifndef X_T
 #define X_T float
+#endif
+#ifndef W_T
+#define W_T float
+#endif
+#ifndef TIME_T
+#define TIME_T float
 #endif
 #ifndef SUM_T
 #define SUM_T float
@@ -21,8 +28,8 @@
 #endif
 
 // One work item a filter of a batch row: its state moves on, and is filtered over time.
-KERNEL svdf_filter(GLOBAL const X_T* RESTRICT x, GLOBAL const X_T* RESTRICT features,
-                   GLOBAL const STATE_T* RESTRICT time, GLOBAL STATE_T* RESTRICT state,
+KERNEL svdf_filter(GLOBAL const X_T* RESTRICT x, GLOBAL const W_T* RESTRICT features,
+                   GLOBAL const TIME_T* RESTRICT time, GLOBAL STATE_T* RESTRICT state,
                    GLOBAL SUM_T* RESTRICT filtered, int batch, int filters, int depth, int memory,
                    int zero_point, int multiplier, int shift, int rest) {
   int i = THREAD_X;
@@ -35,18 +42,18 @@ KERNEL svdf_filter(GLOBAL const X_T* RESTRICT x, GLOBAL const X_T* RESTRICT feat
   for (int k = 1; k < memory; k++) state[k - 1] = state[k];
 #if INTEGER
   int product = 0;
-  for (int k = 0; k < depth; k++) product += ((int)x[k] - zero_point) * (int)features[k];
+  for (int k = 0; k < depth; k++) product += ((int)LOAD(X_T, x, k) - zero_point) * (int)LOAD(W_T, features, k);
   product = rescale(product, multiplier, shift) + rest;
   int top = sizeof(STATE_T) == 2 ? 32767 : 127;
   state[memory - 1] = (STATE_T)saturate(product, -top - 1, top);
   int sum = 0;
-  for (int k = 0; k < memory; k++) sum += ((int)state[k] - rest) * (int)time[k];
+  for (int k = 0; k < memory; k++) sum += ((int)state[k] - rest) * (int)LOAD(TIME_T, time, k);
 #else
   float product = 0.0f;
-  for (int k = 0; k < depth; k++) product += x[k] * features[k];
+  for (int k = 0; k < depth; k++) product += LOAD(X_T, x, k) * LOAD(W_T, features, k);
   state[memory - 1] = product;
   float sum = 0.0f;
-  for (int k = 0; k < memory; k++) sum += state[k] * time[k];
+  for (int k = 0; k < memory; k++) sum += state[k] * LOAD(TIME_T, time, k);
 #endif
   filtered[i] = sum;
 }
@@ -60,9 +67,9 @@ KERNEL svdf_reduce(GLOBAL const SUM_T* RESTRICT filtered, GLOBAL const SUM_T* RE
   SUM_T sum = biased ? bias[i % units] : (SUM_T)0;
   for (int k = 0; k < rank; k++) sum += filtered[i * rank + k];
 #if INTEGER
-  y[i] = (X_T)saturate(rescale(sum, multiplier, shift) + zero_point, -128, 127);
+  STORE(X_T, y, i, saturate(rescale(sum, multiplier, shift) + zero_point, -128, 127));
 #else
-  y[i] = ACTIVATION(sum);
+  STORE(X_T, y, i, ACTIVATION(sum));
 #endif
 }
 
@@ -75,10 +82,10 @@ KERNEL copy_state(GLOBAL const float* RESTRICT x, GLOBAL float* RESTRICT y, int 
 }
 
 // One work item a unit of a batch row.
-KERNEL lstm_step(GLOBAL const float* RESTRICT x, GLOBAL const float* RESTRICT weights,
-                 GLOBAL const float* RESTRICT recurrent, GLOBAL const float* RESTRICT bias,
+KERNEL lstm_step(GLOBAL const X_T* RESTRICT x, GLOBAL const W_T* RESTRICT weights,
+                 GLOBAL const W_T* RESTRICT recurrent, GLOBAL const float* RESTRICT bias,
                  GLOBAL const float* RESTRICT h, GLOBAL float* RESTRICT h_next,
-                 GLOBAL float* RESTRICT cell, GLOBAL float* RESTRICT y, int batch, int units,
+                 GLOBAL float* RESTRICT cell, GLOBAL X_T* RESTRICT y, int batch, int units,
                  int depth, int offset_x, int stride_x, int offset_y, int stride_y, float clip) {
   int i = THREAD_X;
   if (i >= batch * units) return;
@@ -87,11 +94,11 @@ KERNEL lstm_step(GLOBAL const float* RESTRICT x, GLOBAL const float* RESTRICT we
   h += row * units;
   float gate[4];
   for (int g = 0; g < 4; g++) {
-    GLOBAL const float* w = weights + (g * units + unit) * depth;
-    GLOBAL const float* r = recurrent + (g * units + unit) * units;
+    GLOBAL const W_T* w = weights + (g * units + unit) * depth;
+    GLOBAL const W_T* r = recurrent + (g * units + unit) * units;
     float sum = bias[g * units + unit];
-    for (int k = 0; k < depth; k++) sum += x[k] * w[k];
-    for (int k = 0; k < units; k++) sum += h[k] * r[k];
+    for (int k = 0; k < depth; k++) sum += LOAD(X_T, x, k) * LOAD(W_T, w, k);
+    for (int k = 0; k < units; k++) sum += h[k] * LOAD(W_T, r, k);
     gate[g] = sum;
   }
   float value = logistic(gate[1]) * cell[i] + logistic(gate[0]) * ACTIVATION(gate[2]);
@@ -99,6 +106,6 @@ KERNEL lstm_step(GLOBAL const float* RESTRICT x, GLOBAL const float* RESTRICT we
   cell[i] = value;
   value = logistic(gate[3]) * ACTIVATION(value);
   h_next[i] = value;
-  y[offset_y + row * stride_y + unit] = value;
+  STORE(X_T, y, offset_y + row * stride_y + unit, value);
 }
 #endif

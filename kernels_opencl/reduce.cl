@@ -119,7 +119,7 @@ INLINE void combine(GLOBAL const T* x, ACC* total, int size, int stride, int wid
     ACC part[TILE];
     for (int c = 0; c < width; c++) part[c] = START;
     for (int i = first; i < last; i++) {
-      for (int c = 0; c < width; c++) part[c] = COMBINE(part[c], (ACC)x[i * stride + c]);
+      for (int c = 0; c < width; c++) part[c] = COMBINE(part[c], (ACC)LOAD(T, x, i * stride + c));
     }
     for (int c = 0; c < width; c++) total[c] = COMBINE(total[c], part[c]);
   }
@@ -130,9 +130,9 @@ INLINE ACC combine_row(GLOBAL const T* x, int size) {
   for (int c = 0; c < LANES; c++) part[c] = START;
   int whole = size - size % LANES;
   for (int i = 0; i < whole; i += LANES) {
-    for (int c = 0; c < LANES; c++) part[c] = COMBINE(part[c], (ACC)x[i + c]);
+    for (int c = 0; c < LANES; c++) part[c] = COMBINE(part[c], (ACC)LOAD(T, x, i + c));
   }
-  for (int c = 0; c < size - whole; c++) part[c] = COMBINE(part[c], (ACC)x[whole + c]);
+  for (int c = 0; c < size - whole; c++) part[c] = COMBINE(part[c], (ACC)LOAD(T, x, whole + c));
   for (int n = LANES / 2; n > 0; n /= 2) {
     for (int c = 0; c < n; c++) part[c] = COMBINE(part[c], part[c + n]);
   }
@@ -165,7 +165,8 @@ KERNEL reduce(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y,
 #endif
   }
   Result r = RESULT_OF(count);
-  for (int c = 0; c < width; c++) y[at + c] = (OUT_T)(EPILOGUE(finish(total[c], r), at + c));
+  for (int c = 0; c < width; c++)
+    STORE(OUT_T, y, at + c, EPILOGUE(finish(total[c], r), at + c));
 }
 
 KERNEL reduce_block(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y,
@@ -177,7 +178,7 @@ KERNEL reduce_block(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y,
   GLOBAL const T* from = x + seek(geometry, kept_rank, at);
   ACC total = START;
   for (int i = lane; i < count; i += BLOCK) {
-    total = COMBINE(total, (ACC)from[seek(reduced, reduced_rank, i)]);
+    total = COMBINE(total, (ACC)LOAD(T, from, seek(reduced, reduced_rank, i)));
   }
   part[lane] = total;
   for (int n = BLOCK / 2; n > 0; n /= 2) {
@@ -186,7 +187,7 @@ KERNEL reduce_block(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y,
   }
   if (lane == 0) {
     Result r = RESULT_OF(count);
-    y[at] = (OUT_T)(EPILOGUE(finish(part[0], r), at));
+    STORE(OUT_T, y, at, EPILOGUE(finish(part[0], r), at));
   }
 }
 
@@ -200,12 +201,12 @@ KERNEL reduce_product(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y,
   if (at >= outer * inner) return;
   GLOBAL const int* reduced = geometry + 2 * kept_rank;
   GLOBAL const T* from = x + seek(geometry, kept_rank, at);
-  int current = (int)from[0] - zero_in;
+  int current = (int)LOAD(T, from, 0) - zero_in;
   for (int i = 1; i < count; i++) {
-    long factor = (int)from[seek(reduced, reduced_rank, i)] - zero_in;
+    long factor = (int)LOAD(T, from, seek(reduced, reduced_rank, i)) - zero_in;
     current = (int)rescale_wide(current * factor, multiplier, shift);
   }
   current = (int)rescale_wide(current, multiplier, shift);
   int v = (int)clamp((long)current + zero_point, (long)low, (long)high);
-  y[at] = (OUT_T)(EPILOGUE(v, at));
+  STORE(OUT_T, y, at, EPILOGUE(v, at));
 }

@@ -32,17 +32,18 @@
 #endif
 
 // Four neighbours weighed down, then across; the order of the sums is the reference's.
-INLINE T blend(T a, T b, T c, T d, WEIGHT_T down, WEIGHT_T across) {
+INLINE REGISTER(T) blend(REGISTER(T) a, REGISTER(T) b, REGISTER(T) c, REGISTER(T) d,
+                         WEIGHT_T down, WEIGHT_T across) {
   WEIGHT_T up = ONE - down, before = ONE - across;
 #if KIND == FLOATS
   return (a * up + c * down) * before + (b * up + d * down) * across;
 #elif KIND == BYTES
   float sum = a * up * before + c * down * before + b * up * across + d * down * across;
-  return (T)(sum + 0.5f);
+  return (REGISTER(T))(sum + 0.5f);
 #else
   ACC sum = (a * up + c * down) * before + (b * up + d * down) * across;
   ACC size = ((sum < 0 ? -sum : sum) + (1 << 19)) >> 20;
-  return (T)(sum < 0 ? -size : size);
+  return (REGISTER(T))(sum < 0 ? -size : size);
 #endif
 }
 
@@ -64,7 +65,9 @@ KERNEL resize_bilinear(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
   y += pixel * channels + channel;
   int count = min(channels - channel, TILE);
   for (int c = 0; c < count; c++) {
-    y[c] = blend(upper[left + c], upper[right + c], lower[left + c], lower[right + c], down, across);
+    REGISTER(T) v = blend(LOAD(T, upper, left + c), LOAD(T, upper, right + c),
+                          LOAD(T, lower, left + c), LOAD(T, lower, right + c), down, across);
+    STORE(T, y, c, v);
   }
 }
 
@@ -80,5 +83,5 @@ KERNEL resize_nearest(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
   x += (from_row * width + columns[column]) * channels + channel;
   y += pixel * channels + channel;
   int count = min(channels - channel, TILE);
-  for (int c = 0; c < count; c++) y[c] = x[c];
+  for (int c = 0; c < count; c++) STORE(T, y, c, LOAD(T, x, c));
 }

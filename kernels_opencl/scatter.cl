@@ -18,11 +18,11 @@ KERNEL scatter_add(GLOBAL const T* RESTRICT x, GLOBAL const int* RESTRICT positi
   if (position < 0) return;
   for (int j = 0; j < i; j++)
     if (positions[j] == position) return;
-  T sum = 0;
+  REGISTER(T) sum = 0;
   for (int j = i; j < n; j++)
     if (positions[j] == position)
-      sum = IS_BOOL ? (T)(sum || x[j * inner + c]) : (T)(sum + x[j * inner + c]);
-  y[position * inner + c] = sum;
+      sum = IS_BOOL ? sum || LOAD(T, x, j * inner + c) : sum + LOAD(T, x, j * inner + c);
+  STORE(T, y, position * inner + c, sum);
 }
 
 // y: [rows], x: [n], or one for all where step is 0. One work item an element of x: the last of

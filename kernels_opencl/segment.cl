@@ -18,10 +18,10 @@ KERNEL reduce_segments(GLOBAL const T* RESTRICT x, GLOBAL const int* RESTRICT id
   int i = THREAD_X;
   if (i >= count) return;
   int segment = i / inner, c = i % inner;
-  T result = START;
+  REGISTER(T) result = START;
   for (int j = 0; j < n; j++) {
     if (ids[j] >= segments) RAISE(flag);
-    if (ids[j] == segment) result = REDUCE(result, x[j * inner + c]);
+    if (ids[j] == segment) result = REDUCE(result, LOAD(T, x, j * inner + c));
   }
-  y[i] = result;
+  STORE(T, y, i, result);
 }

@@ -27,10 +27,10 @@ KERNEL arg_extreme(GLOBAL const T* RESTRICT x, GLOBAL OUT* RESTRICT y, int size,
   int i = THREAD_X;
   if (i >= count) return;
   x += i / inner * size * inner + i % inner;
-  T best = x[0];
+  REGISTER(T) best = LOAD(T, x, 0);
   int place = IS_NAN(best) ? -1 : 0;
   for (int k = 1; k < size; k++) {
-    T value = x[k * inner];
+    REGISTER(T) value = LOAD(T, x, k * inner);
     if (IS_NAN(value) || (place >= 0 && !EXCEEDS(value, best))) continue;
     best = value;
     place = k;
@@ -41,14 +41,14 @@ KERNEL arg_extreme(GLOBAL const T* RESTRICT x, GLOBAL OUT* RESTRICT y, int size,
 // The same; one block an element of y.
 KERNEL arg_extreme_of_block(GLOBAL const T* RESTRICT x, GLOBAL OUT* RESTRICT y, int size,
                             int inner, int count) {
-  LOCAL T values[BLOCK];
+  LOCAL REGISTER(T) values[BLOCK];
   LOCAL int places[BLOCK];
   int i = BLOCK_X, lane = LANE_X;
   x += i / inner * size * inner + i % inner;
-  T best = 0;
+  REGISTER(T) best = 0;
   int place = -1;
   for (int k = lane; k < size; k += BLOCK) {
-    T value = x[k * inner];
+    REGISTER(T) value = LOAD(T, x, k * inner);
     if (IS_NAN(value) || (place >= 0 && !EXCEEDS(value, best))) continue;
     best = value;
     place = k;
@@ -58,7 +58,7 @@ KERNEL arg_extreme_of_block(GLOBAL const T* RESTRICT x, GLOBAL OUT* RESTRICT y, 
   BARRIER;
   for (int width = BLOCK / 2; width > 0; width /= 2) {
     if (lane < width) {
-      T value = values[lane + width];
+      REGISTER(T) value = values[lane + width];
       int other = places[lane + width], own = places[lane];
       int better = own < 0 || EXCEEDS(value, values[lane]) ||
                    (value == values[lane] && other < own);
@@ -73,7 +73,7 @@ KERNEL arg_extreme_of_block(GLOBAL const T* RESTRICT x, GLOBAL OUT* RESTRICT y, 
 }
 
 // Whether a, at place i, comes before b, at place j.
-INLINE int precedes(T a, int i, T b, int j) {
+INLINE int precedes(REGISTER(T) a, int i, REGISTER(T) b, int j) {
   if (IS_NAN(a) || IS_NAN(b)) return IS_NAN(a) == IS_NAN(b) ? i < j : IS_NAN(b);
   return a > b || (a == b && i < j);
 }
@@ -85,19 +85,20 @@ KERNEL top_k_by_passes(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT values,
   int row = THREAD_X;
   if (row >= count) return;
   x += row * size;
-  T last = 0;
+  REGISTER(T) last = 0;
   int last_place = -1;
   for (int n = 0; n < k; n++) {
-    T best = 0;
+    REGISTER(T) best = 0;
     int place = -1;
     for (int i = 0; i < size; i++) {
-      T value = x[i];
+      REGISTER(T) value = LOAD(T, x, i);
       if (n > 0 && !precedes(last, last_place, value, i)) continue;
       if (place >= 0 && !precedes(value, i, best, place)) continue;
       best = value;
       place = i;
     }
-    values[row * k + n] = last = best;
+    last = best;
+    STORE(T, values, row * k + n, last);
     places[row * k + n] = last_place = place;
   }
 }
@@ -109,10 +110,10 @@ KERNEL top_k_by_rank(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT values,
   if (i >= count) return;
   int row = i / size, own = i % size, before = 0;
   x += row * size;
-  T value = x[own];
-  for (int j = 0; j < size && before < k; j++) before += precedes(x[j], j, value, own);
+  REGISTER(T) value = LOAD(T, x, own);
+  for (int j = 0; j < size && before < k; j++) before += precedes(LOAD(T, x, j), j, value, own);
   if (before < k) {
-    values[row * k + before] = value;
+    STORE(T, values, row * k + before, value);
     places[row * k + before] = own;
   }
 }

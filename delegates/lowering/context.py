@@ -35,15 +35,33 @@ C_TYPES = {
 per byte."""
 
 
+CONVERT = """
+KERNEL convert(GLOBAL const IN_T* RESTRICT x, GLOBAL OUT_T* RESTRICT y, int n) {
+  int i = THREAD_X;
+  if (i < n) STORE(OUT_T, y, i, LOAD(IN_T, x, i));
+}
+"""
+
+
 Value = Ref | int | float | np.generic
 """What lowerings pass to kernels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The delegate's own options, as far as lowerings know them."""
+    """The delegate's own options, as far as lowerings know them.
+
+    `precision`: "fp32", "tf32" (products by devices that have it) or "fp16".
+    """
 
     precision: str = "fp32"
+
+    def stored(self, tensor: Tensor) -> TensorType:
+        """The type in which a tensor lies on the device: its own, but FLOAT16 for FLOAT32 where the
+        precision is "fp16". Variables keep theirs."""
+        if self.precision == "fp16" and tensor.dtype == TensorType.FLOAT32:
+            return TensorType.FLOAT32 if tensor.is_variable else TensorType.FLOAT16
+        return tensor.dtype
 
 
 class Lowering:
@@ -87,6 +105,13 @@ class Lowering:
     def dtype(self, i: int = 0) -> TensorType:
         return self.tensor(i).dtype
 
+    def ctype(self, i: int = 0) -> str:
+        """C's name of the type in which input `i` lies on the device."""
+        return C_TYPES[self.options.stored(self.tensor(i))]
+
+    def output_ctype(self, j: int = 0) -> str:
+        return C_TYPES[self.options.stored(self.output_tensor(j))]
+
     def require_dtype(self, i: int, *allowed: TensorType) -> TensorType:
         dtype = self.dtype(i)
         names = ", ".join(t.name for t in allowed)
@@ -113,7 +138,25 @@ class Lowering:
         tensor = self.tensor(i)
         if tensor.data is None:
             return Ref(Memory.TENSOR, self.program.root(self.node.inputs[i]))
-        return self.packed(i, "plain", lambda values: values)
+        stored = NUMPY[self.options.stored(tensor)]
+        return self.packed(i, ("plain", stored.str), lambda values: values.astype(stored, copy=False))
+
+    def wide_input(self, i: int = 0) -> Ref:
+        """Input `i` as it is in the graph: converted where it lies in another type."""
+        tensor = self.tensor(i)
+        if tensor.data is not None:
+            return self.packed(i, "plain", lambda values: values)
+        if self.options.stored(tensor) == tensor.dtype:
+            return self.input(i)
+        wide = self.scratch(byte_size(tensor.shape, tensor.dtype))
+        self.convert(self.input(i), self.ctype(i), wide, C_TYPES[tensor.dtype], tensor.shape)
+        return wide
+
+    def convert(self, x: Ref, source: str, y: Ref, target: str, shape: Shape) -> None:
+        """Records the launch that copies elements of the C type `source` as ones of `target`."""
+        defines = {"IN_T": source, "OUT_T": target}
+        count = elements(shape)
+        self.launch("convert", "convert", [count], [x, y, count], defines, body=CONVERT)
 
     def unpadded(self, i: int = 0) -> tuple[Ref, Shape, int, int]:
         """Input `i` without the zeros that an absorbed PAD adds: its buffer and shape, and the rows
@@ -225,6 +268,6 @@ def elements(shape: Shape) -> int:
     return math.prod(shape)
 
 
-def tensor_size(tensor: Tensor) -> int:
+def byte_size(shape: Shape, dtype: TensorType) -> int:
     """Bytes of a tensor on the device; at least one, as no buffer is empty."""
-    return max(1, elements(tensor.shape) * NUMPY[tensor.dtype].itemsize)
+    return max(1, elements(shape) * NUMPY[dtype].itemsize)

@@ -15,7 +15,7 @@ from .registry import lowers
 BODY = """
 KERNEL elementwise({arguments}) {{
   int i = THREAD_X;
-  if (i < n) y[i] = ({ctype})({text});
+  if (i < n) STORE({ctype}, y, i, {text});
 }}
 """
 
@@ -29,7 +29,7 @@ def elementwise(low: Lowering, node: Node) -> None:
     emit = Emit(low)
     text, tensor = extend(emit, express(emit, node, "i"), 0, "i")
     target = low.graph.tensors[tensor]
-    ctype = C_TYPES[target.dtype]
+    ctype = C_TYPES[low.options.stored(target)]
     arguments = ", ".join([*emit.declarations, f"GLOBAL {ctype}* RESTRICT y", "int n"])
     body = BODY.format(arguments=arguments, ctype=ctype, text=text)
     count = elements(target.shape)

@@ -23,7 +23,7 @@ def l2_normalization(low: Lowering, node: Node) -> None:
     rows, columns = elements(shape[:-1]) if shape[-1] else 0, shape[-1]
     args: list[Any] = [low.input(), low.output(), rows, columns]
     if dtype == T.FLOAT32:
-        low.launch("normalization", "l2_normalization", [rows], args)
+        low.launch("normalization", "l2_normalization", [rows], args, {"T": C_TYPES[dtype]})
         return
     zero_points = [per_tensor(low.tensor(0))[1], OUTPUT_ZERO_POINT[dtype]]
     left = OUTPUT_SCALE_BITS if dtype == T.UINT8 else 0
@@ -52,4 +52,5 @@ def local_response_normalization(low: Lowering, node: Node) -> None:
             *(low.input(), low.output(), count, channels, radius),
             *(float(options.bias), float(options.alpha), float(options.beta)),
         ],
+        {"T": "float"},
     )

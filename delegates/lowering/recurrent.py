@@ -49,7 +49,8 @@ def svdf(low: Lowering, node: Node) -> None:
     else:
         state = low.dtype(4)
         width = {TensorType.INT16: "short", I8: "char"}[state]
-        defines = {"INTEGER": 1, "X_T": "char", "SUM_T": "int", "STATE_T": width}
+        defines = {"INTEGER": 1, "X_T": "char", "W_T": "char", "SUM_T": "int"}
+        defines |= {"TIME_T": width, "STATE_T": width}
         x, w, t, s = (_scale(low, low.tensor(i)) for i in (0, 1, 2, 4))
         y = _scale(low, low.output_tensor())
         rest = s[1] if state == I8 else 0
