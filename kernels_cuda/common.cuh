@@ -96,6 +96,7 @@ INLINE double exact_subtract(double a, double b) { return __dsub_rn(a, b); }
 INLINE double exact_multiply(double a, double b) { return __dmul_rn(a, b); }
 
 // Over the 32 threads of a warp, all of which take part; every one gets the result, in one order.
+#define WARP 32
 #define ALL_LANES 0xFFFFFFFFu
 template <class T> INLINE T warp_sum(T v) {
   for (int step = 16; step; step /= 2) v += __shfl_xor_sync(ALL_LANES, v, step);
