@@ -23,6 +23,9 @@ FAKES = {
 }
 """A device of each kind for which lowerings have variants."""
 
+CUDA = DeviceInfo("fake CUDA GPU", False, 132, 256, 49152, 1024, True, warp=32)
+"""What a device of CUDA says of itself."""
+
 
 class FakeDevice:
     """Knows facts about itself, and can do nothing."""
@@ -66,10 +69,15 @@ class LoweringOnly(GpuDelegate):
         return NeverRun()
 
 
-def lower(content: bytes, info: DeviceInfo, inputs: Sequence[Array] = ()) -> LoweringOnly:
+def lower(
+    content: bytes,
+    info: DeviceInfo,
+    inputs: Sequence[Array] = (),
+    options: Options = Options(),  # noqa: B008
+) -> LoweringOnly:
     """The delegate after it has lowered a model for inputs of these shapes; models that litegpu
     refuses lower nothing."""
-    delegate = LoweringOnly(info)
+    delegate = LoweringOnly(info, options)
     with no_fallback(), suppress(RuntimeError, ValueError):
         interpreter = Interpreter(model_content=content, experimental_delegates=[delegate])
         for detail, value in zip(interpreter.get_input_details(), inputs, strict=False):
