@@ -58,7 +58,7 @@ struct half {
 
 // Elements of type T: half is read as float; what is stored is converted to T. A register holds
 // REGISTER(T).
-template <class T> INLINE T loaded(T x) { return x; }
+template <class Type> INLINE Type loaded(Type x) { return x; }
 INLINE float loaded(half x) { return x; }
 #define REGISTER(T) decltype(loaded(T()))
 #define LOAD(T, p, i) loaded((p)[i])
@@ -66,17 +66,19 @@ INLINE float loaded(half x) { return x; }
 #define LOAD_HALF(p, i) ((float)reinterpret_cast<const half*>(p)[i])
 
 // N elements at once, at an address that is a multiple of their size: 16 bytes are one access.
-template <class T, int N> struct alignas(sizeof(T) * N) Pack {
-  T v[N];
+template <class Type, int Count> struct alignas(sizeof(Type) * Count) Pack {
+  Type v[Count];
 };
-template <int N, class T> INLINE Pack<T, N> load_pack(const T* p) {
-  return *reinterpret_cast<const Pack<T, N>*>(p);
+template <int Count, class Type> INLINE Pack<Type, Count> load_pack(const Type* p) {
+  return *reinterpret_cast<const Pack<Type, Count>*>(p);
 }
-template <int N, class T> INLINE void store_pack(T* p, const Pack<T, N>& pack) {
-  *reinterpret_cast<Pack<T, N>*>(p) = pack;
+template <int Count, class Type> INLINE void store_pack(Type* p, const Pack<Type, Count>& pack) {
+  *reinterpret_cast<Pack<Type, Count>*>(p) = pack;
 }
 
-template <class T> INLINE T clamp(T x, T low, T high) { return min(max(x, low), high); }
+template <class Type> INLINE Type clamp(Type x, Type low, Type high) {
+  return min(max(x, low), high);
+}
 INLINE float as_float(int x) { return __int_as_float(x); }
 INLINE int as_int(float x) { return __float_as_int(x); }
 INLINE int clz(int x) { return __clz(x); }
@@ -98,15 +100,15 @@ INLINE double exact_multiply(double a, double b) { return __dmul_rn(a, b); }
 // Over the 32 threads of a warp, all of which take part; every one gets the result, in one order.
 #define WARP 32
 #define ALL_LANES 0xFFFFFFFFu
-template <class T> INLINE T warp_sum(T v) {
+template <class Type> INLINE Type warp_sum(Type v) {
   for (int step = 16; step; step /= 2) v += __shfl_xor_sync(ALL_LANES, v, step);
   return v;
 }
-template <class T> INLINE T warp_max(T v) {
+template <class Type> INLINE Type warp_max(Type v) {
   for (int step = 16; step; step /= 2) v = max(v, __shfl_xor_sync(ALL_LANES, v, step));
   return v;
 }
-template <class T> INLINE T warp_min(T v) {
+template <class Type> INLINE Type warp_min(Type v) {
   for (int step = 16; step; step /= 2) v = min(v, __shfl_xor_sync(ALL_LANES, v, step));
   return v;
 }
