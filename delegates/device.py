@@ -19,7 +19,9 @@ class DeviceInfo:
     `is_cpu`: an OpenCL device of CPU type, for which kernels keep tiles in registers and use no
     local memory. `alignment`: bytes, of every buffer within an arena. `local_bytes`: local (shared)
     memory of a block. `has_double`: whether kernels may compute in float64. `warp`: neighbouring
-    work items that exchange values without local memory; some kernels give a row to so many.
+    work items that exchange values without local memory; some kernels give a row to so many. `arch`:
+    the compute capability of an NVIDIA GPU (86 is 8.6), by which CUDA kernels use its tensor cores;
+    0 elsewhere.
     """
 
     name: str
@@ -31,6 +33,7 @@ class DeviceInfo:
     has_half: bool
     has_double: bool = True
     warp: int = 1
+    arch: int = 0
 
 
 BLOCKS = {True: (64, 8, 1), False: (256, 64, 32, 8, 1)}

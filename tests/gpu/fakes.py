@@ -23,7 +23,7 @@ FAKES = {
 }
 """A device of each kind for which lowerings have variants."""
 
-CUDA = DeviceInfo("fake CUDA GPU", False, 132, 256, 49152, 1024, True, warp=32)
+CUDA = DeviceInfo("fake CUDA GPU", False, 132, 256, 49152, 1024, True, warp=32, arch=90)
 """What a device of CUDA says of itself."""
 
 
