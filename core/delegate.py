@@ -63,6 +63,31 @@ class Executable(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A piece of what a partition's run took on the device.
+
+    `kind` is "kernel", or "upload" or "download" of `bytes`; `name` is the kernel's or the
+    tensor's; `nodes` are those that a kernel computes. `start` counts from the begin of the run;
+    None: it began when the one before was done.
+    """
+
+    kind: str
+    name: str
+    seconds: float
+    nodes: tuple[int, ...] = ()
+    bytes: int = 0
+    start: float | None = None
+
+
+class Timed(Executable, Protocol):
+    """An executable that tells `litegpu.profile` what takes how long; the member is optional."""
+
+    def run_timed(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> Sequence[Timing]:
+        """Does what `run` does, however slowly, and says what took how long, in order."""
+        ...
+
+
 Seen = Callable[[int, Array], None]
 """Is told of a tensor by its index in the graph and its values, which are valid during the call
 alone."""
@@ -90,8 +115,11 @@ class Observable(Executable, Protocol):
 
 @runtime_checkable
 class Delegate(Protocol):
-    """What every delegate has; it may also have `cost`, a `Cost`, by which small partitions stay on
-    the CPU."""
+    """What every delegate has.
+
+    It may also have `cost`, a `Cost`, by which small partitions stay on the CPU; `description`, a
+    text that says on what it runs; and `memory_use()`, which gives a `MemoryUse`.
+    """
 
     name: str
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .delegate import BadData, DelegateWarning, DeviceLost, Executable, Refusal, Seen, Slot
+from .delegate import BadData, DelegateWarning, DeviceLost, Executable, Refusal, Seen, Slot, Timing
 from .errors import InvokeError
 from .graph import Array
 from .ops.registry import Step
@@ -78,6 +78,7 @@ class Delegated:
         self._checked = False
         self._lent: dict[int, Lent] = {}
         self._seen: Seen | None = None
+        self._timings: list[Timing] | None = None
         tensors = space.graph.tensors
         self._variables = [t for t in part.inputs if tensors[t].is_variable]
 
@@ -106,6 +107,20 @@ class Delegated:
             self()
         finally:
             self._seen = None
+
+    def run_timed(self) -> list[Timing]:
+        """Runs as a call does; what took how long on the device, as far as the delegate tells."""
+        found = self._timings = []
+        try:
+            self()
+        finally:
+            self._timings = None
+        return found
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether the CPU runs the partition from now on."""
+        return self._fallback is not None
 
     def _run_on_cpu(self, steps: Mapping[int, Step]) -> None:
         for self.node, step in steps.items():
@@ -137,6 +152,8 @@ class Delegated:
         run: Callable[..., object] = self._executable.run
         if self._seen is not None and hasattr(self._executable, "observe"):
             run = partial(self._executable.observe, seen=self._seen)
+        elif self._timings is not None and hasattr(self._executable, "run_timed"):
+            run = partial(self._timed, self._timings, self._executable.run_timed)
         result = run(inputs, outputs)
         if result is not None:
             raise BrokenContract(
@@ -147,6 +164,15 @@ class Delegated:
         if before is not None:
             self._check_untouched(before)
             self._checked = True
+
+    def _timed(
+        self,
+        timings: list[Timing],
+        run_timed: Callable[..., Sequence[Timing]],
+        inputs: Sequence[Array],
+        outputs: Sequence[Array],
+    ) -> None:
+        timings[:] = run_timed(inputs, outputs)
 
     def _lend(self, tensor: int, writeable: bool) -> Array:
         array = self._space.array(tensor)

@@ -158,6 +158,8 @@ class ExecutionPlan:
         timed = self.session.deadline is not None
         observer = self.session.observer
         steps = self.steps if observer is None else observed(self, observer)
+        if self.session.tracer is not None:
+            steps = self.session.tracer.traced(self)
         try:
             if observer is not None:
                 observer.begins(self)

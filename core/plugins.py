@@ -48,7 +48,7 @@ class LoadedDelegate:
     def __init__(
         self, library: str, options: Mapping[str, Any], delegate: Delegate, policy: Policy
     ) -> None:
-        self._library = library
+        self.library = library
         self.options = dict(options)
         self.delegate = delegate
         self.policy = policy
@@ -61,7 +61,7 @@ class LoadedDelegate:
         return self.delegate.compile(graph, part)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return load_delegate, (self._library, self.options)
+        return load_delegate, (self.library, self.options)
 
 
 def load_delegate(

@@ -19,6 +19,7 @@ from .observer import Observer
 from .ops.registry import BUILTIN, CUSTOM, Op
 from .plan import ExecutionPlan
 from .schema.enums import TensorType
+from .tracing import Tracer
 
 CACHED_PLANS = 16
 """Plans kept per graph, by input shapes; the least recently used goes first."""
@@ -29,7 +30,7 @@ class Session:
 
     `preserve_all` keeps every tensor; `keep_program_order` runs nodes as the file has them;
     `single_nodes` gives each delegated node a partition of its own; `poison` fills memory with NaN
-    before every run; `observer` is shown every tensor that is computed.
+    before every run; `observer` is shown every tensor that is computed; `tracer` times the steps.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Session:
         self.single_nodes = single_nodes
         self.poison = False
         self.observer: Observer | None = None
+        self.tracer: Tracer | None = None
         self.resources: dict[Any, Any] = {}
         self.deadline: float | None = None
         self.ops = [

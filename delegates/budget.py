@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from litegpu.delegate import MemoryUse
+
 
 class Budget:
     """Counts the bytes of all buffers that are alive, and refuses those beyond a limit."""
@@ -12,6 +14,7 @@ class Budget:
         self._limit = limit
         self._largest = largest
         self._used = 0
+        self._peak = 0
         # Finalizers give back, and may run within `take`.
         self._lock = threading.RLock()
 
@@ -28,7 +31,12 @@ class Budget:
                     f"memory_limit is {self._limit}"
                 )
             self._used += size
+            self._peak = max(self._peak, self._used)
 
     def give_back(self, size: int) -> None:
         with self._lock:
             self._used -= size
+
+    def use(self) -> MemoryUse:
+        with self._lock:
+            return MemoryUse(self._used, self._peak)

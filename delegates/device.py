@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from litegpu.delegate import MemoryUse
 from litegpu.graph import Array
 
 from .program import Kernel
@@ -62,6 +63,10 @@ class Device(Protocol):
 
     def allocate(self, size: int) -> Any:
         """A buffer of `size` bytes; MemoryError where the device or the user has no room for it."""
+        ...
+
+    def memory_use(self) -> MemoryUse:
+        """The bytes of all buffers that `allocate` made."""
         ...
 
     def view(self, buffer: Any, offset: int, size: int) -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from litegpu.delegate import MemoryUse
 from litegpu.errors import DelegateLoadError
 from litegpu.graph import Array
 
@@ -163,6 +164,9 @@ class OpenCLDevice:
             raise MemoryError(f"{size} bytes on {self.info.name}: {error}") from error
         weakref.finalize(made, self._budget.give_back, size)
         return made
+
+    def memory_use(self) -> MemoryUse:
+        return self._budget.use()
 
     def view(self, buffer: Any, offset: int, size: int) -> Any:
         return buffer.get_sub_region(offset, size)
