@@ -60,7 +60,7 @@ struct half {
 // REGISTER(T).
 template <class Type> INLINE Type loaded(Type x) { return x; }
 INLINE float loaded(half x) { return x; }
-#define REGISTER(T) decltype(loaded(T()))
+#define REGISTER(T) decltype(loaded(*(const T*)0))
 #define LOAD(T, p, i) loaded((p)[i])
 #define STORE(T, p, i, v) ((p)[i] = (T)(v))
 #define LOAD_HALF(p, i) ((float)reinterpret_cast<const half*>(p)[i])
