@@ -10,7 +10,7 @@ from litegpu.ops.normalization import OUTPUT_SCALE_BITS, OUTPUT_ZERO_POINT
 from litegpu.schema.enums import TensorType as T
 from litegpu.schema.options import LocalResponseNormalizationOptions
 
-from .context import C_TYPES, Lowering, elements
+from .context import Lowering, elements
 from .quantization import per_tensor
 from .registry import lowers
 
@@ -22,8 +22,9 @@ def l2_normalization(low: Lowering, node: Node) -> None:
     low.require(len(shape) > 0, "the input has rank 0")
     rows, columns = elements(shape[:-1]) if shape[-1] else 0, shape[-1]
     args: list[Any] = [low.input(), low.output(), rows, columns]
+    threads = [rows * low.info.warp]
     if dtype == T.FLOAT32:
-        low.launch("normalization", "l2_normalization", [rows], args, {"T": C_TYPES[dtype]})
+        low.launch("normalization", "l2_normalization", threads, args, {"T": low.ctype()})
         return
     zero_points = [per_tensor(low.tensor(0))[1], OUTPUT_ZERO_POINT[dtype]]
     left = OUTPUT_SCALE_BITS if dtype == T.UINT8 else 0
@@ -31,9 +32,9 @@ def l2_normalization(low: Lowering, node: Node) -> None:
     low.launch(
         "normalization",
         "l2_normalization_bytes",
-        [rows],
+        threads,
         [*args, *zero_points, left, *limits],
-        {"T": C_TYPES[dtype]},
+        {"T": low.ctype()},
     )
 
 
@@ -52,5 +53,5 @@ def local_response_normalization(low: Lowering, node: Node) -> None:
             *(low.input(), low.output(), count, channels, radius),
             *(float(options.bias), float(options.alpha), float(options.beta)),
         ],
-        {"T": "float"},
+        {"T": low.ctype()},
     )

@@ -7,7 +7,6 @@ from litegpu.graph import Array, Node, Tensor
 from litegpu.ops.quantized import quantize_multiplier
 from litegpu.schema.enums import ActivationFunctionType, TensorType
 
-from ..program import Ref
 from .context import Lowering, Value
 from .registry import lowers
 
@@ -46,6 +45,7 @@ def svdf(low: Lowering, node: Node) -> None:
     first, second, rest = [0, 0, 0], [0, 0, 0], 0
     if dtype == F32:
         defines = _activation(low, options.fused_activation_function) | {"INTEGER": 0}
+        defines |= {"X_T": low.ctype(0), "W_T": low.ctype(1), "TIME_T": low.ctype(2)}
     else:
         state = low.dtype(4)
         width = {TensorType.INT16: "short", I8: "char"}[state]
@@ -62,9 +62,10 @@ def svdf(low: Lowering, node: Node) -> None:
     low.launch(
         "recurrent",
         "svdf_filter",
-        [batch * filters],
+        [batch * filters * low.info.warp],
         [
-            *(low.input(i) for i in (0, 1, 2, 4)),
+            *(low.input(i) for i in (0, 1, 2)),
+            low.state(4),
             filtered,
             *(batch, filters, depth, memory),
             *first,
@@ -73,17 +74,16 @@ def svdf(low: Lowering, node: Node) -> None:
         defines,
     )
     biased = low.has(3)
-    bias = low.input(3) if biased else filtered
+    bias = low.wide_input(3) if biased else filtered
     shape = [batch * units, units, filters // units, int(biased)]
     args: list[Value] = [filtered, bias, low.output(), *shape, *second]
     low.launch("recurrent", "svdf_reduce", [batch * units], args, defines)
 
 
-def _stack(low: Lowering, positions: tuple[int, ...]) -> Ref:
+def _stack(low: Lowering, positions: tuple[int, ...]) -> Array:
     """Constants of the four gates, one after the other."""
     arrays = [low.values(i) for i in positions]
-    stacked: Array = np.concatenate([a.reshape(a.shape[0], -1) for a in arrays])
-    return low.constant(np.ascontiguousarray(stacked))
+    return np.ascontiguousarray(np.concatenate([a.reshape(a.shape[0], -1) for a in arrays]))
 
 
 @lowers("UNIDIRECTIONAL_SEQUENCE_LSTM")
@@ -100,13 +100,15 @@ def lstm(low: Lowering, node: Node) -> None:
     options = node.options
     low.require(not options.diagonal_recurrent_tensors, "its recurrent weights are diagonal")
     defines = _activation(low, options.fused_activation_function) | {"INTEGER": 0}
+    defines |= {"X_T": low.ctype(0), "W_T": low.ctype(1)}
     units, depth = low.shape(1)
     major = 0 if options.time_major else 1
     steps, batch = low.shape(0)[major], low.shape(0)[1 - major]
-    weights = _stack(low, (1, 2, 3, 4))
-    recurrent = _stack(low, (5, 6, 7, 8))
-    bias = _stack(low, (12, 13, 14, 15))
-    state, cell = low.input(18), low.input(19)
+    gates = (1, 2, 3, 4), (5, 6, 7, 8)
+    weights, recurrent = (low.constant(low.narrow(_stack(low, gate))) for gate in gates)
+    bias = low.constant(_stack(low, (12, 13, 14, 15)))
+    x, y = low.input(), low.output()
+    state, cell = low.state(18), low.state(19)
     other = low.scratch(4 * batch * units)
     step_x, row_x = _strides(options.time_major, steps, batch, depth)
     step_y, row_y = _strides(options.time_major, steps, batch, units)
@@ -115,10 +117,11 @@ def lstm(low: Lowering, node: Node) -> None:
         source, target = (state, other) if (steps - step) % 2 == 0 else (other, state)
         if step == 0 and source is not state:
             low.launch("recurrent", "copy_state", [batch * units], [state, other, batch * units])
-        args = [low.input(), weights, recurrent, bias, source, target, cell, low.output()]
+        args = [x, weights, recurrent, bias, source, target, cell, y]
         sizes = [batch, units, depth, step * step_x, row_x, step * step_y, row_y]
         clip = float(options.cell_clip)
-        low.launch("recurrent", "lstm_step", [batch * units], [*args, *sizes, clip], defines)
+        threads = [batch * units * low.info.warp]
+        low.launch("recurrent", "lstm_step", threads, [*args, *sizes, clip], defines)
 
 
 def _strides(time_major: bool, steps: int, batch: int, width: int) -> tuple[int, int]:

@@ -18,8 +18,8 @@ from .context import C_TYPES, Lowering, elements
 from .quantization import multiplier, per_tensor
 from .registry import lowers
 
-BLOCK = 128
-"""Lanes of a row on GPUs."""
+SHARE, MOST_LANES = 8, 512
+"""GPUs give a row so many lanes that none has more than SHARE columns, but at most MOST_LANES."""
 
 MOST_BYTES = 4095
 """Columns whose fixed-point sum fits 32 bits."""
@@ -55,15 +55,17 @@ def table_of(low: Lowering) -> tuple[int, int]:
 def real(low: Lowering, beta: float, is_log: bool) -> None:
     rows, columns = table_of(low)
     args: list[Any] = [low.input(), low.output(), rows, columns, np.float32(beta)]
-    defines = {"LOG": int(is_log)}
+    defines: dict[str, object] = {"LOG": int(is_log), "T": low.ctype()}
     if low.info.is_cpu:
         low.launch("softmax", "softmax_rows", [rows], args, {**defines, "CPU_DEVICE": 1})
         return
-    lanes = BLOCK
-    while lanes > 32 and lanes >= 2 * columns:
-        lanes //= 2
+    lanes = 32
+    while lanes * SHARE < columns and 2 * lanes <= min(MOST_LANES, low.info.max_block):
+        lanes *= 2
     defines["BLOCK"] = lanes
-    low.launch("softmax", "softmax_rows", [rows * lanes], args, defines, block=[lanes])
+    # A block may hold several warps, each with a row of its own.
+    block = None if lanes == low.info.warp else [lanes]
+    low.launch("softmax", "softmax_rows", [rows * lanes], args, defines, block)
 
 
 def quantized_types(low: Lowering) -> dict[str, object]:
@@ -95,7 +97,7 @@ def softmax_bytes(low: Lowering, beta: float) -> None:
     low.launch(
         "softmax_quantized",
         "softmax_bytes",
-        [rows],
+        [rows * low.info.warp],
         [low.input(), low.output(), powers, addends, rows, columns, bits, lowest, highest],
         quantized_types(low),
     )
@@ -113,7 +115,7 @@ def log_softmax_bytes(low: Lowering) -> None:
     low.launch(
         "softmax_quantized",
         "log_softmax_bytes",
-        [rows],
+        [rows * low.info.warp],
         [low.input(), low.output(), scaled, addends, rows, columns, *inverse, *limits],
         quantized_types(low),
     )
@@ -128,7 +130,7 @@ def shorts(low: Lowering, beta: float) -> None:
     low.launch(
         "softmax_quantized",
         "softmax_shorts",
-        [rows],
+        [rows * low.info.warp],
         [low.input(), low.output(), powers, inverses, rows, columns, *scaling],
         quantized_types(low),
     )
