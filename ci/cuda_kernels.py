@@ -1,0 +1,72 @@
+"""The kernels that models take on a CUDA device, lowered without one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+from litegpu.delegates.device import default_block
+from litegpu.delegates.lowering.context import Options
+from litegpu.delegates.program import Kernel
+from litegpu.schema.writer import write_model
+
+from ci.bench.networks import NETWORKS, network
+from tests.cases import feeds, model_of
+from tests.gpu.fakes import CUDA, lower
+from tests.model_runs import SHIPPED
+from tests.operator_cases import cases_by_operator
+from tests.shared import MODELS
+
+PRECISIONS = ("fp32", "tf32", "fp16")
+
+Kernels = dict[Kernel, int]
+"""Kernels, and the work items of the largest block with which each is launched."""
+
+Given = tuple[bytes, Sequence[Any]]
+"""A model, and inputs that give it its shapes."""
+
+
+def kernels_of(content: bytes, precision: str, inputs: Sequence[Any] = ()) -> Kernels:
+    """The kernels of one model, by the program's own device facts of a CUDA device."""
+    found = Kernels()
+    for lowered in lower(content, CUDA, inputs, Options(precision)).lowered:
+        for launch in lowered.program.launches:
+            block = launch.block or default_block(launch.threads, CUDA)
+            found[launch.kernel] = max(math.prod(block), found.get(launch.kernel, 0))
+    return found
+
+
+def usual() -> Iterator[Given]:
+    """The networks of the benchmarks, and the models that ship."""
+    for name, int8 in product(NETWORKS, (False, True)):
+        yield network(name, int8), ()
+    for path in SHIPPED:
+        yield path.read_bytes(), ()
+
+
+def cases() -> Iterator[Given]:
+    """A model of every case of every operator."""
+    for case in (case for listed in cases_by_operator().values() for case in listed):
+        if case.error is None:
+            yield write_model(model_of(case)), feeds(case)
+
+
+def real() -> Iterator[Given]:
+    """The real models that lie beside the project."""
+    for path in MODELS:
+        yield path.read_bytes(), ()
+
+
+SETS = {"usual": usual, "cases": cases, "real": real}
+
+
+def gather(sets: Sequence[str], precisions: Sequence[str] = PRECISIONS) -> Kernels:
+    """The kernels of all models of these SETS."""
+    found = Kernels()
+    for name in sets:
+        for (content, inputs), precision in product(SETS[name](), precisions):
+            for kernel, size in kernels_of(content, precision, inputs).items():
+                found[kernel] = max(size, found.get(kernel, 0))
+    return found
