@@ -142,7 +142,8 @@ def _saved(folder: Path, arrays: Mapping[str, Array]) -> str | None:
     if not arrays:
         return None
     path = folder / "inputs.npz"
-    np.savez(path, **{name: np.asarray(value) for name, value in arrays.items()})
+    values: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
+    np.savez(path, **values)
     return str(path)
 
 

@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .cli_delegate import summary
+from .cli_inputs import entry_of, input_values
 from .cli_outputs import Entry, Timings, show, write
-from .graph import Array, Tensor
+from .graph import Array
 from .interpreter import Interpreter
-from .pictures import Pixels, read_picture
-from .random_inputs import random_values
-
-RANDOM = "random"
+from .pictures import Pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +36,8 @@ def run_model(options: RunOptions, delegates: Sequence[Any] | None) -> None:
     started = time.perf_counter()
     with Interpreter(options.model, None, delegates, options.num_threads) as interpreter:
         load = time.perf_counter() - started
-        entry = _entry(interpreter, options.signature)
-        values = _values(entry, options)
+        entry = entry_of(interpreter._model, options.signature)
+        values = input_values(entry, options.inputs, options.seed, options.pixels)
         labels = None if options.labels is None else options.labels.read_text().split("\n")
         if options.signature is None:
             outputs, timings = _run_main(interpreter, entry, values, load, options.runs)
@@ -53,80 +49,6 @@ def run_model(options: RunOptions, delegates: Sequence[Any] | None) -> None:
         print(f"ran on: {summary(places)}")
     if options.output is not None:
         write(options.output, entry, outputs)
-
-
-def _entry(interpreter: Interpreter, key: str | None) -> Entry:
-    model = interpreter._model
-    if key is None:
-        graph = model.graphs[0]
-        return Entry(
-            graph,
-            [(graph.tensors[t].name, t) for t in graph.inputs],
-            [(graph.tensors[t].name, t) for t in graph.outputs],
-        )
-    for signature in model.signatures:
-        if signature.key == key:
-            graph = model.graphs[signature.graph]
-            return Entry(graph, sorted(signature.inputs.items()), sorted(signature.outputs.items()))
-    known = ", ".join(repr(s.key) for s in model.signatures) or "none"
-    raise ValueError(f"the model has no signature {key!r}; its signatures: {known}")
-
-
-# Inputs.
-
-
-def _values(entry: Entry, options: RunOptions) -> list[Array]:
-    """The value of every input, in order."""
-    sources = [RANDOM] * len(entry.inputs)
-    for spec in options.inputs:
-        position, source = _assignment(entry, spec)
-        if position is not None:
-            sources[position] = source
-        elif source == RANDOM:
-            sources = [RANDOM] * len(sources)
-        elif len(sources) == 1:
-            sources[0] = source
-        else:
-            raise ValueError(
-                f"--input {spec}: the model has {len(sources)} inputs, so say which: "
-                + ", ".join(f"{i}={name!r}" for i, (name, _) in enumerate(entry.inputs))
-            )
-    rng = np.random.default_rng(options.seed)
-    tensors = [entry.graph.tensors[t] for _, t in entry.inputs]
-    return [
-        _value(source, tensor, rng, options.pixels)
-        for source, tensor in zip(sources, tensors, strict=True)
-    ]
-
-
-def _assignment(entry: Entry, spec: str) -> tuple[int | None, str]:
-    """(position of the input that a `[NAME=]VALUE` names, VALUE); names may hold `=` themselves."""
-    if spec == RANDOM or Path(spec).exists():
-        return None, spec
-    named = [i for i, (name, _) in enumerate(entry.inputs) if name and spec.startswith(f"{name}=")]
-    if named:
-        position = max(named, key=lambda i: len(entry.inputs[i][0]))
-        return position, spec[len(entry.inputs[position][0]) + 1 :]
-    name, equals, source = spec.partition("=")
-    if equals and name.isdecimal() and int(name) < len(entry.inputs):
-        return int(name), source
-    if equals:
-        known = ", ".join(repr(name) for name, _ in entry.inputs) or "none"
-        raise ValueError(f"--input {spec}: the model has no input {name!r}; its inputs: {known}")
-    raise FileNotFoundError(f"--input {spec}: there is no such file")
-
-
-def _value(source: str, tensor: Tensor, rng: np.random.Generator, pixels: Pixels) -> Array:
-    if source == RANDOM:
-        return random_values(rng, tensor, tensor.shape)
-    path = Path(source)
-    if path.suffix == ".npy":
-        loaded: Array = np.load(path, allow_pickle=False)
-        return loaded
-    return read_picture(path, tensor, tensor.shape, pixels)
-
-
-# Running.
 
 
 def _run_main(
