@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,7 +25,20 @@ class Pixels(StrEnum):
     BYTE = "byte"
 
 
-def read_picture(path: Path, tensor: Tensor, shape: Shape, pixels: Pixels) -> Array:
+@dataclass(frozen=True, slots=True)
+class Normalization:
+    """The real value of a pixel p of 0 to 255 is (p - mean) / std, with one of each for all
+    channels, or one a channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.mean or not self.std or 0 in self.std:
+            raise ValueError(f"mean {self.mean} and std {self.std}: numbers, std not 0, expected")
+
+
+def read_picture(path: Path, tensor: Tensor, shape: Shape, pixels: Pixels | Normalization) -> Array:
     """The picture scaled to the height and width of an input [1, height, width, channels].
 
     Quantised inputs get the stored integers of the real values that `pixels` names; AUTO gives
@@ -54,8 +68,16 @@ def _load(path: Path, width: int, height: int, mode: str) -> Array:
         return np.asarray(image.convert(mode).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _real(values: Array, pixels: Pixels) -> Array:
+def _real(values: Array, pixels: Pixels | Normalization) -> Array:
     real = values.astype(np.float32)
+    if isinstance(pixels, Normalization):
+        for numbers in (pixels.mean, pixels.std):
+            if len(numbers) not in (1, real.shape[-1]):
+                raise ValueError(
+                    f"{len(numbers)} means or stds are given; the input has {real.shape[-1]} "
+                    "channels"
+                )
+        return (real - np.float32(pixels.mean)) / np.float32(pixels.std)
     if pixels == Pixels.BYTE:
         return real
     return real / 127.5 - 1 if pixels == Pixels.SIGNED else real / 255

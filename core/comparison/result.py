@@ -84,7 +84,7 @@ class TensorResult:
     them. Errors are absolute, of |reference|, in units in the last place (floats only), and as
     `error`, the largest of |error| / L with the L of `Tolerance`. `cosine` is the similarity of
     both sides, `sqnr` in decibels, infinite where equal; None where undefined. `beyond` elements
-    are out of tolerance, `exact` are equal bit for bit (or both NaN). `mismatched` comparisons had
+    are out of tolerance, `exact` are equal (or both NaN). `mismatched` comparisons had
     different shapes, and nothing else of them is counted.
     """
 
