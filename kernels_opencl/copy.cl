@@ -12,6 +12,9 @@
 #ifndef TILE
 #define TILE 16
 #endif
+#ifndef LINES
+#define LINES 8
+#endif
 
 // Moves *from and *to to element i of the first `axes` axes.
 INLINE void seek(GLOBAL const int* RESTRICT geometry, int rank, int axes, int i, int* from,
@@ -60,7 +63,8 @@ KERNEL copy_strided(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
 #endif
 
 // Beside the axes of geometry there are `rows`, contiguous in x and step_y apart in y, and `cols`,
-// contiguous in y and step_x apart in x. A block moves TILE x TILE of them.
+// contiguous in y and step_x apart in x. A block moves TILE x TILE of them; on GPUs it is one of
+// TILE x LINES work items.
 KERNEL copy_tiles(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
                   GLOBAL const int* RESTRICT geometry, int rank, int from, int to, int rows,
                   int cols, int step_x, int step_y) {
@@ -76,11 +80,15 @@ KERNEL copy_tiles(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y,
 #else
   LOCAL T tile[TILE][TILE + 1];
   int row = BLOCK_Y * TILE + LANE_X, col = BLOCK_X * TILE + LANE_Y;
-  if (row < rows && col < cols) tile[LANE_Y][LANE_X] = x[col * step_x + row];
+  for (int k = 0; k < TILE; k += LINES) {
+    if (row < rows && col + k < cols) tile[LANE_Y + k][LANE_X] = x[(col + k) * step_x + row];
+  }
   BARRIER;
   row = BLOCK_Y * TILE + LANE_Y;
   col = BLOCK_X * TILE + LANE_X;
-  if (row < rows && col < cols) y[row * step_y + col] = tile[LANE_X][LANE_Y];
+  for (int k = 0; k < TILE; k += LINES) {
+    if (row + k < rows && col < cols) y[(row + k) * step_y + col] = tile[LANE_X][LANE_Y + k];
+  }
 #endif
 }
 

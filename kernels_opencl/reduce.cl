@@ -3,7 +3,8 @@
 // x: elements of T, seen as kept and reduced axes; y: one element for each index of the kept axes,
 // row-major. geometry: int: sizes and strides of the kept axes, then of the reduced ones.
 // reduce: one work item makes TILE outputs that are neighbours in x, or one, of ROWS that are
-// contiguous. reduce_block: one block an output. The order of the sums is always the same.
+// contiguous. reduce_columns: SLICES work items an output, 32 outputs a block. reduce_block: one
+// block an output. The order of the sums is always the same.
 
 #define SUM 0
 #define PRODUCT 1
@@ -43,6 +44,9 @@
 #endif
 #ifndef BLOCK
 #define BLOCK 128
+#endif
+#ifndef SLICES
+#define SLICES 8
 #endif
 
 #define LANES 16
@@ -167,6 +171,27 @@ KERNEL reduce(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y,
   Result r = RESULT_OF(count);
   for (int c = 0; c < width; c++)
     STORE(OUT_T, y, at + c, EPILOGUE(finish(total[c], r), at + c));
+}
+
+KERNEL reduce_columns(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y,
+                      GLOBAL const int* RESTRICT geometry, int kept_rank, int reduced_rank,
+                      int outer, int inner, int count, RESULT_ARGS EPILOGUE_ARGS) {
+  LOCAL ACC parts[SLICES][32];
+  int at = THREAD_X, slice = LANE_Y;
+  GLOBAL const int* reduced = geometry + 2 * kept_rank;
+  ACC total = START;
+  if (at < outer * inner) {
+    GLOBAL const T* from = x + seek(geometry, kept_rank, at);
+    for (int i = slice; i < count; i += SLICES) {
+      total = COMBINE(total, (ACC)LOAD(T, from, seek(reduced, reduced_rank, i)));
+    }
+  }
+  parts[slice][LANE_X] = total;
+  BARRIER;
+  if (slice > 0 || at >= outer * inner) return;
+  for (int k = 1; k < SLICES; k++) total = COMBINE(total, parts[k][LANE_X]);
+  Result r = RESULT_OF(count);
+  STORE(OUT_T, y, at, EPILOGUE(finish(total, r), at));
 }
 
 KERNEL reduce_block(GLOBAL const T* RESTRICT x, GLOBAL OUT_T* RESTRICT y,

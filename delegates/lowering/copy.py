@@ -23,6 +23,8 @@ UNITS = {1: "uchar", 2: "ushort", 4: "uint", 8: "ulong", 16: "uint4"}
 
 BLOCK = 256
 TILE = 16
+WIDE_TILE, LINES = 32, 8
+"""GPUs move a tile with LINES lines of threads."""
 MOST_BLOCKS = 65535
 """Blocks along the third dimension of a launch, at most."""
 
@@ -185,18 +187,21 @@ def tiled(
         return False
     rest = [axis for axis in outer if axis is not across[0]]
     count = math.prod(axis.size for axis in rest)
-    fits = low.info.is_cpu or (low.info.max_block >= TILE * TILE and count <= MOST_BLOCKS)
-    if min(run.size, across[0].size) < TILE // 2 or not fits:
+    shorter = min(run.size, across[0].size)
+    tile = WIDE_TILE if shorter > TILE and not low.info.is_cpu else TILE
+    fits = low.info.is_cpu or (low.info.max_block >= tile * LINES and count <= MOST_BLOCKS)
+    if shorter < TILE // 2 or not fits:
         return False
-    defines = {"T": UNITS[unit], "CPU_DEVICE": int(low.info.is_cpu), "TILE": TILE}
+    defines = {"T": UNITS[unit], "CPU_DEVICE": int(low.info.is_cpu), "TILE": tile}
     sizes = [across[0].size, run.size]
     args: list[Value] = [x, y, geometry(low, rest), len(rest), *starts, *sizes, run.x, across[0].y]
-    tiles = [-(-n // TILE) for n in reversed(sizes)]
+    tiles = [-(-n // tile) for n in reversed(sizes)]
     if low.info.is_cpu:
         low.launch("copy", "copy_tiles", [*tiles, count], args, defines)
     else:
-        threads = [tiles[0] * TILE, tiles[1] * TILE, count]
-        low.launch("copy", "copy_tiles", threads, args, defines, (TILE, TILE, 1))
+        defines["LINES"] = LINES
+        threads = [tiles[0] * tile, tiles[1] * LINES, count]
+        low.launch("copy", "copy_tiles", threads, args, defines, (tile, LINES, 1))
     return True
 
 
