@@ -54,6 +54,16 @@ def default_block(threads: Sequence[int], info: DeviceInfo) -> tuple[int, ...]:
     return (min(next(fits, 1), info.max_block), *(1 for _ in threads[1:]))
 
 
+def in_order(steps: Sequence[Callable[[], object]]) -> Callable[[], object]:
+    """All steps, one after another."""
+
+    def run() -> None:
+        for step in steps:
+            step()
+
+    return run
+
+
 class Device(Protocol):
     """A queue of work on one device. Calls return at once but for `build` and `synchronize`, and
     are made by one thread at a time, but for `build` and `allocate`."""
@@ -94,6 +104,11 @@ class Device(Protocol):
         args: Sequence[Any],
     ) -> Callable[[], object]:
         """A launch over whole blocks; calling it puts it on the queue. It keeps its arguments."""
+        ...
+
+    def sequence(self, steps: Sequence[Callable[[], object]]) -> Callable[[], object]:
+        """All of these launches, which `bind` made, in order, as the device does it best; it may
+        ask for the steps when it is first called, and never again."""
         ...
 
     def synchronize(self) -> None:

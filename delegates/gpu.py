@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,10 @@ class GpuExecutable:
             for function, launch in zip(functions, program.launches, strict=True)
         ]
 
+    @cached_property
+    def _launch_all(self) -> Callable[[], object]:
+        return self._device.sequence(self.steps)
+
     def _argument(self, arg: Any, buffers: dict[Ref, Any]) -> Any:
         if not isinstance(arg, Ref):
             return arg
@@ -201,8 +206,7 @@ class GpuExecutable:
             if array.nbytes and not self._is_there(i):
                 device.upload(array, buffer)
         if self._delegate.timings is None:
-            for step in self.steps:
-                step()
+            self._launch_all()
         else:
             self._delegate.timings += self._timed()
 

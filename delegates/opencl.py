@@ -17,7 +17,7 @@ from litegpu.errors import DelegateLoadError
 from litegpu.graph import Array
 
 from .budget import Budget
-from .device import DeviceInfo
+from .device import DeviceInfo, in_order
 from .kernel_cache import KernelCache
 from .program import Kernel
 from .sources import source
@@ -231,6 +231,9 @@ class OpenCLDevice:
             return enqueue(self._queue, function, size, local)
 
         return launch
+
+    def sequence(self, steps: Sequence[Callable[[], object]]) -> Callable[[], object]:
+        return in_order(steps)
 
     def synchronize(self) -> None:
         try:
