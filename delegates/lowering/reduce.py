@@ -15,6 +15,7 @@ from litegpu.graph import Node, Shape
 from litegpu.ops.shapes import normalize_axes
 from litegpu.schema.enums import TensorType as T
 
+from ..device import DeviceInfo
 from .context import C_TYPES, Lowering, elements
 from .quantization import SMALL_INTEGERS, multiplier, per_tensor
 from .registry import lowers
@@ -37,10 +38,11 @@ WRAPPING = {T.INT32: "uint", T.INT64: "ulong"}
 """Accumulators of integers whose sums and products wrap."""
 
 CPU_TILE = 16
-BLOCK = 128
-LONG = 256
-"""Elements from which GPUs reduce with a block an output."""
-MOST_BLOCKS = 4096
+SHARE, LEAST_LANES, MOST_LANES = 16, 32, 256
+"""GPUs give a row so many lanes that each combines SHARE elements, within these bounds."""
+COLUMNS, MOST_SLICES, MOST_ITEMS = 32, 32, 1024
+"""GPUs give COLUMNS columns a block that cuts them into slices of at least SHARE elements, as long
+as there are fewer than MOST_ITEMS work items a unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +104,32 @@ def reduce(low: Lowering, node: Node) -> None:
     tail = low.tail("float" if dtype == T.FLOAT32 else "int")
     args: list[Any] = [low.input(), tail.output, geometry, *ranks, outputs // inner, inner, count]
     args += [*result, *tail.args]
-    if low.info.is_cpu:
-        rows = inner == 1 and reduced.strides[-1] == 1
+    rows = reduced.strides[-1] == 1
+    entry, threads, block, sizes = work(low.info, outputs, inner, count, rows)
+    low.launch("reduce", entry, threads, args, defines | sizes, block, tail.prelude)
+
+
+def work(
+    info: DeviceInfo, outputs: int, inner: int, count: int, rows: bool
+) -> tuple[str, list[int], list[int] | None, dict[str, int]]:
+    """(entry, threads, block, defines) by which `count` elements, contiguous where `rows`, become
+    each of the outputs, of which `inner` are neighbours."""
+    if info.is_cpu:
         tile = CPU_TILE if inner > 1 else 1
-        defines |= {"TILE": tile, "ROWS": int(rows)}
-        threads = [-(-inner // tile) * (outputs // inner)]
-        low.launch("reduce", "reduce", threads, args, defines, prelude=tail.prelude)
-    elif count >= LONG and outputs <= MOST_BLOCKS:
-        defines |= {"BLOCK": BLOCK}
-        low.launch(
-            "reduce",
-            "reduce_block",
-            [outputs * BLOCK],
-            args,
-            defines,
-            block=[BLOCK],
-            prelude=tail.prelude,
-        )
-    else:
-        low.launch("reduce", "reduce", [outputs], args, defines, prelude=tail.prelude)
+        sizes = {"TILE": tile, "ROWS": int(rows and inner == 1)}
+        return "reduce", [-(-inner // tile) * (outputs // inner)], None, sizes
+    if rows and count >= LEAST_LANES:
+        lanes = LEAST_LANES
+        while lanes * SHARE < count and 2 * lanes <= min(MOST_LANES, info.max_block):
+            lanes *= 2
+        return "reduce_block", [outputs * lanes], [lanes], {"BLOCK": lanes}
+    most = min(MOST_SLICES, info.max_block // COLUMNS)
+    slices = min(most, count // SHARE, info.compute_units * MOST_ITEMS // outputs)
+    if slices < 2:
+        return "reduce", [outputs], None, {}
+    slices = 1 << (slices.bit_length() - 1)
+    threads = [-(-outputs // COLUMNS) * COLUMNS, slices]
+    return "reduce_columns", threads, [COLUMNS, slices], {"SLICES": slices}
 
 
 def computation(
