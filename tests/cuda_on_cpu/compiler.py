@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ COMMON = ("-std=c++17", "-shared", "-fPIC", "-w", f"-I{HERE}", "-fno-math-errno"
 KERNEL = ("-O1", "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing", "-fsigned-char")
 """As CUDA does it: integers wrap, and memory is read as any type. Sums are not contracted, so that
 tests see the same results on every CPU."""
+
+RUNNING = threading.Lock()
+"""One launch at a time: the scheduler knows but one."""
 
 SANITIZER = ("-g", "-fsanitize=address,alignment", "-fno-sanitize-recover=all")
 
@@ -101,17 +105,18 @@ class Entry:
         held = [np.asarray(arg) for arg in args]
         places = (ctypes.c_void_p * max(1, len(held)))(*(a.ctypes.data for a in held))
         backwards = os.environ.get("LITEGPU_CUDA_ON_CPU_ORDER") == "backwards"
-        failure = _runtime().cuda_on_cpu_launch(
-            self.function,
-            places,
-            (ctypes.c_uint * 3)(*grid),
-            (ctypes.c_uint * 3)(*block),
-            ctypes.c_bool(self.waits),
-            ctypes.c_bool(backwards),
-            ctypes.c_void_p(self.shared),
-            ctypes.c_size_t(self.shared_bytes),
-        )
-        return failure.decode() if failure else None
+        with RUNNING:
+            failure = _runtime().cuda_on_cpu_launch(
+                self.function,
+                places,
+                (ctypes.c_uint * 3)(*grid),
+                (ctypes.c_uint * 3)(*block),
+                ctypes.c_bool(self.waits),
+                ctypes.c_bool(backwards),
+                ctypes.c_void_p(self.shared),
+                ctypes.c_size_t(self.shared_bytes),
+            )
+            return failure.decode() if failure else None
 
 
 @functools.cache

@@ -4,7 +4,7 @@
 #include "place.h"
 
 #define __CUDA_ON_CPU__ 1
-#define __CUDA_ARCH__ 800
+#define __CUDA_ARCH__ 900
 #define __host__
 #define __device__
 #define __global__ static
