@@ -7,7 +7,6 @@ tensors follow from that: nothing saturates everywhere, whatever the depth.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,25 +15,7 @@ from litegpu.schema import options as o
 from litegpu.schema.enums import ActivationFunctionType as Act
 from litegpu.schema.enums import Padding, TensorType
 
-
-@dataclass(frozen=True)
-class Value:
-    """A tensor: `power` is about the mean of its squares, `low`..`high` the range int8 covers."""
-
-    index: int
-    shape: tuple[int, ...]
-    power: float
-    low: float
-    high: float
-
-    @property
-    def scale(self) -> float:
-        return (self.high - self.low) / 255
-
-    @property
-    def zero_point(self) -> int:
-        return round(-128 - self.low / self.scale)
-
+from .layers import Record, Value, layer
 
 RANGES = {Act.NONE: (1.0, -4.8, 5.2), Act.RELU: (0.5, 0.0, 5.0), Act.RELU6: (0.5, 0.0, 6.0)}
 """Power and range of what an activation makes of unit variance."""
@@ -58,6 +39,7 @@ class Builder:
         self._rng = np.random.default_rng(seed)
         self._tensors: list[Tensor] = []
         self._nodes: list[Node] = []
+        self.record = Record()
 
     def model(self, inputs: list[Value], outputs: list[Value]) -> Model:
         ends = tuple(v.index for v in inputs), tuple(v.index for v in outputs)
@@ -109,6 +91,8 @@ class Builder:
         deviation = 1 / math.sqrt(fan_in * x.power)
         weights = self._rng.normal(0, deviation, shape).astype(np.float32)
         bias = self._rng.normal(0, 0.1, shape[axis]).astype(np.float32)
+        if self.record.drawn is not None:
+            self.record.drawn.append((weights, bias))
         if not self._int8:
             pair = [self.constant(v, TensorType.FLOAT32) for v in (weights, bias)]
             return [x.index, *pair], RANGES[activation]
@@ -126,6 +110,7 @@ class Builder:
         )
         return [x.index, w, b], RANGES[activation]
 
+    @layer
     def conv(
         self, x: Value, filters: int, size: int, stride: int = 1, activation: Act = Act.RELU6
     ) -> Value:
@@ -140,6 +125,7 @@ class Builder:
         )
         return self.node("CONV_2D", inputs, out, options)
 
+    @layer
     def depthwise(self, x: Value, size: int, stride: int = 1, activation: Act = Act.RELU6) -> Value:
         batch, height, width, channels = x.shape
         inputs, result = self.weighted(x, (1, size, size, channels), 3, activation)
@@ -153,6 +139,7 @@ class Builder:
         )
         return self.node("DEPTHWISE_CONV_2D", inputs, out, options)
 
+    @layer
     def dense(self, x: Value, units: int) -> Value:
         """Along the last dimension."""
         inputs, result = self.weighted(x, (units, x.shape[-1]), 0, Act.NONE)
@@ -161,6 +148,7 @@ class Builder:
             "FULLY_CONNECTED", inputs, out, o.FullyConnectedOptions(keep_num_dims=True)
         )
 
+    @layer
     def add(self, x: Value, y: Value, activation: Act = Act.NONE) -> Value:
         power = x.power + y.power
         spread = math.sqrt(power)
@@ -169,40 +157,49 @@ class Builder:
         options = o.AddOptions(fused_activation_function=activation)
         return self.node("ADD", [x.index, y.index], out, options)
 
+    @layer
     def multiply(self, x: Value, y: Value, power: float, low: float, high: float) -> Value:
         out = self.value(x.shape, power, low, high)
         return self.node("MUL", [x.index, y.index], out, o.MulOptions())
 
+    @layer
     def sigmoid(self, x: Value) -> Value:
         out = self.value(x.shape, 0.3, 0.0, 255 / 256)
         return self.node("LOGISTIC", [x.index], out)
 
+    @layer
     def swish(self, x: Value) -> Value:
         return self.multiply(x, self.sigmoid(x), 0.36, -0.3, 5.0)
 
+    @layer
     def gelu(self, x: Value) -> Value:
         out = self.value(x.shape, 0.43, -0.2, 5.0)
         return self.node("GELU", [x.index], out, o.GeluOptions(approximate=False))
 
+    @layer
     def mean(self, x: Value, axes: tuple[int, ...], power: float, low: float, high: float) -> Value:
         shape = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
         out = self.value(shape, power, low, high)
         inputs = [x.index, self.integers(*axes)]
         return self.node("MEAN", inputs, out, o.ReducerOptions(keep_dims=True))
 
+    @layer
     def reshape(self, x: Value, shape: tuple[int, ...]) -> Value:
         out = self.value(shape, x.power, x.low, x.high)
         options = o.ReshapeOptions(new_shape=np.array(shape, np.int32))
         return self.node("RESHAPE", [x.index, self.integers(*shape)], out, options)
 
+    @layer
     def transpose(self, x: Value, order: tuple[int, ...]) -> Value:
         out = self.value(tuple(x.shape[a] for a in order), x.power, x.low, x.high)
         return self.node("TRANSPOSE", [x.index, self.integers(*order)], out, o.TransposeOptions())
 
+    @layer
     def softmax(self, x: Value) -> Value:
         out = self.value(x.shape, 1 / x.shape[-1], 0.0, 255 / 256)
         return self.node("SOFTMAX", [x.index], out, o.SoftmaxOptions(beta=1.0))
 
+    @layer
     def max_pool(self, x: Value, size: int, stride: int) -> Value:
         batch, height, width, channels = x.shape
         shape = batch, -(-height // stride), -(-width // stride), channels
@@ -216,12 +213,14 @@ class Builder:
         )
         return self.node("MAX_POOL_2D", [x.index], out, options)
 
+    @layer
     def matmul(self, x: Value, y: Value, adjoint: bool, power: float, reach: float) -> Value:
         columns = y.shape[-2] if adjoint else y.shape[-1]
         out = self.value((*x.shape[:-1], columns), power, -reach, reach)
         options = o.BatchMatMulOptions(adj_y=adjoint)
         return self.node("BATCH_MATMUL", [x.index, y.index], out, options)
 
+    @layer
     def layer_norm(self, x: Value) -> Value:
         """Zero mean and unit variance along the last dimension, from elementary operators."""
         last = (len(x.shape) - 1,)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from litegpu.graph import Model
 from litegpu.schema.enums import ActivationFunctionType as Act
 from litegpu.schema.writer import write_model
 
-from .builder import Builder, Value
+from .builder import Builder
+from .layers import Value, layer
 
 CLASSES = 1000
+
+Ends = tuple[Value, Value]
+"""The input of a network, and its output."""
 
 
 def image(net: Builder, batch: int, size: int) -> Value:
@@ -23,9 +26,8 @@ def classifier(net: Builder, x: Value) -> Value:
     return net.dense(flat, CLASSES)
 
 
-def mobilenet_v2(int8: bool = False, batch: int = 1, size: int = 224) -> Model:
+def mobilenet_v2(net: Builder, batch: int = 1, size: int = 224) -> Ends:
     """Sandler et al. 2018, arXiv:1801.04381, width 1.0."""
-    net = Builder(int8)
     given = image(net, batch, size)
     x = net.conv(given, 32, 3, 2)
     stages = [
@@ -43,13 +45,11 @@ def mobilenet_v2(int8: bool = False, batch: int = 1, size: int = 224) -> Model:
             y = net.conv(x, expansion * x.shape[3], 1) if expansion > 1 else x
             y = net.conv(net.depthwise(y, 3, stride), filters, 1, activation=Act.NONE)
             x = net.add(x, y) if x.shape == y.shape else y
-    out = classifier(net, net.conv(x, 1280, 1))
-    return net.model([given], [out])
+    return given, classifier(net, net.conv(x, 1280, 1))
 
 
-def resnet50(int8: bool = False, batch: int = 1, size: int = 224) -> Model:
+def resnet50(net: Builder, batch: int = 1, size: int = 224) -> Ends:
     """He et al. 2015, arXiv:1512.03385, with the strides in the 3x3 convolutions."""
-    net = Builder(int8)
     given = image(net, batch, size)
     x = net.max_pool(net.conv(given, 64, 7, 2, Act.RELU), 3, 2)
     for filters, count, first_stride in [(64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)]:
@@ -59,7 +59,7 @@ def resnet50(int8: bool = False, batch: int = 1, size: int = 224) -> Model:
             y = net.conv(y, 4 * filters, 1, activation=Act.NONE)
             skipped = x if x.shape == y.shape else net.conv(x, 4 * filters, 1, stride, Act.NONE)
             x = net.add(skipped, y, Act.RELU)
-    return net.model([given], [classifier(net, x)])
+    return given, classifier(net, x)
 
 
 def squeeze_and_excite(net: Builder, x: Value, filters: int) -> Value:
@@ -69,9 +69,8 @@ def squeeze_and_excite(net: Builder, x: Value, filters: int) -> Value:
     return net.multiply(x, gate, 0.3 * x.power, x.low, x.high)
 
 
-def efficientnet_b0(int8: bool = False, batch: int = 1, size: int = 224) -> Model:
+def efficientnet_b0(net: Builder, batch: int = 1, size: int = 224) -> Ends:
     """Tan and Le 2019, arXiv:1905.11946."""
-    net = Builder(int8)
     given = image(net, batch, size)
     x = net.swish(net.conv(given, 32, 3, 2, Act.NONE))
     stages = [
@@ -94,9 +93,10 @@ def efficientnet_b0(int8: bool = False, batch: int = 1, size: int = 224) -> Mode
             y = net.conv(y, filters, 1, activation=Act.NONE)
             x = net.add(x, y) if x.shape == y.shape else y
     x = net.swish(net.conv(x, 1280, 1, activation=Act.NONE))
-    return net.model([given], [classifier(net, x)])
+    return given, classifier(net, x)
 
 
+@layer
 def attention(net: Builder, x: Value, heads: int) -> Value:
     batch, length, width = x.shape
     size = width // heads
@@ -112,19 +112,18 @@ def attention(net: Builder, x: Value, heads: int) -> Value:
 
 
 def bert(
-    int8: bool = False, batch: int = 1, length: int = 128, layers: int = 4, width: int = 512
-) -> Model:
+    net: Builder, batch: int = 1, length: int = 128, layers: int = 4, width: int = 512
+) -> Ends:
     """The encoder of Devlin et al. 2018, arXiv:1810.04805, from embeddings on; 64 a head."""
-    net = Builder(int8)
     given = x = net.value((batch, length, width))
     for _ in range(layers):
         x = net.layer_norm(net.add(x, attention(net, x, width // 64)))
         hidden = net.gelu(net.dense(x, 4 * width))
         x = net.layer_norm(net.add(x, net.dense(hidden, width)))
-    return net.model([given], [x])
+    return given, x
 
 
-NETWORKS: dict[str, Callable[[bool], Model]] = {
+NETWORKS: dict[str, Callable[..., Ends]] = {
     "mobilenet_v2": mobilenet_v2,
     "resnet50": resnet50,
     "efficientnet_b0": efficientnet_b0,
@@ -132,6 +131,8 @@ NETWORKS: dict[str, Callable[[bool], Model]] = {
 }
 
 
-def network(name: str, int8: bool = False) -> bytes:
+def network(name: str, int8: bool = False, batch: int = 1, **sizes: int) -> bytes:
     """The model file of one of NETWORKS."""
-    return write_model(NETWORKS[name](int8))
+    net = Builder(int8)
+    given, out = NETWORKS[name](net, batch, **sizes)
+    return write_model(net.model([given], [out]))

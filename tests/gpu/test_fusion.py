@@ -14,7 +14,8 @@ from litegpu.schema.enums import ActivationFunctionType as Act
 from litegpu.schema.enums import TensorType
 from litegpu.schema.writer import write_model
 
-from ci.bench.builder import Builder, Value
+from ci.bench.builder import Builder
+from ci.bench.layers import Value
 from tests.devices import delegates, no_fallback
 from tests.tolerance import assert_close
 
