@@ -28,6 +28,9 @@ WIDE_TILE, LINES = 32, 8
 MOST_BLOCKS = 65535
 """Blocks along the third dimension of a launch, at most."""
 
+THREADS_PER_UNIT = 512
+"""Threads that keep a multiprocessor of CUDA busy, at least."""
+
 CHUNK_BYTES = 1 << 16
 """What one work item of a CPU copies at most."""
 
@@ -86,6 +89,16 @@ def target(low: Lowering, j: int = 0, shape: Sequence[int] | None = None) -> Vie
 def block(low: Lowering) -> tuple[int] | None:
     """Blocks of kernels with one work item an element."""
     return None if low.info.is_cpu else (min(BLOCK, low.info.max_block),)
+
+
+def pack(low: Lowering, run: int, count: int) -> int:
+    """How many neighbouring elements of input 0, at most 16 bytes, a thread of CUDA takes: a divisor
+    of `run`, and few enough that `count` elements are work for the whole device."""
+    if low.info.warp == 1:
+        return 1
+    room = count // (THREADS_PER_UNIT * low.info.compute_units)
+    most = max(1, min(16 // itemsize(low, low.tensor(0)), room))
+    return max(n for n in (1, 2, 4, 8, 16) if n <= most and run % n == 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from litegpu.schema.enums import Padding, TensorType
 from litegpu.schema.options import Pool2DOptions
 
 from .context import C_TYPES, Lowering, elements
+from .copy import pack
 from .quantization import SMALL_INTEGERS, result_range
 from .registry import lowers
 
@@ -31,10 +32,10 @@ def pool(low: Lowering, node: Node) -> None:
     bounds = result_range(low, options.fused_activation_function)
     taps = min(options.filter_height, height) * min(options.filter_width, width)
     tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
-    tile = CPU_TILE if low.info.is_cpu else 1
+    pixels = batch * out_height * out_width
+    tile = CPU_TILE if low.info.is_cpu else pack(low, channels, pixels * channels)
     defines = {"KIND": KINDS[node.op], "T": C_TYPES[dtype], "TILE": tile}
     defines |= accumulation(dtype, node.op, taps)
-    pixels = batch * out_height * out_width
     low.launch(
         "pool",
         "pool",

@@ -10,6 +10,7 @@ from litegpu.schema.enums import TensorType as T
 from litegpu.schema.options import ResizeBilinearOptions, ResizeNearestNeighborOptions
 
 from .context import C_TYPES, Lowering, elements
+from .copy import pack
 from .registry import lowers
 
 FLOATS, BYTES, UNITS = range(3)
@@ -59,7 +60,7 @@ def launch(low: Lowering, entry: str, tables: list[Array], defines: dict[str, ob
     _, height, width, channels = low.shape(0)
     batch, out_height, out_width, _ = low.output_tensor().shape
     pixels = batch * out_height * out_width
-    tile = CPU_TILE if low.info.is_cpu else 1
+    tile = CPU_TILE if low.info.is_cpu else pack(low, channels, pixels * channels)
     rows, columns = map(low.constant, tables)
     sizes = [pixels, height, width, channels, out_height, out_width]
     low.launch(
