@@ -60,6 +60,9 @@ class Effort:
             raise ValueError(f"max_secs is {self.max_secs}; a number of seconds > 0 expected")
 
 
+DEFAULTS = Effort()
+
+
 @dataclass(frozen=True, slots=True)
 class Steady:
     """Seconds of one invoke, over all runs after the warm-up."""

@@ -17,7 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from .benchmark_result import Benchmark, Configuration, Effort, Figures, Measurement, Steady
+from .benchmark_result import (
+    DEFAULTS,
+    Benchmark,
+    Configuration,
+    Effort,
+    Figures,
+    Measurement,
+    Steady,
+)
 from .graph import Array, Model, Shape
 from .loading import load
 from .plugins import LoadedDelegate
@@ -39,25 +47,31 @@ def benchmark(
     *,
     batch: Sequence[int | None] = (None,),
     num_threads: Sequence[int | None] = (None,),
-    effort: Effort = Effort(),  # noqa: B008
+    num_runs: int = DEFAULTS.num_runs,
+    warmup_runs: int = DEFAULTS.warmup_runs,
+    min_secs: float = DEFAULTS.min_secs,
+    max_secs: float = DEFAULTS.max_secs,
+    warmup_min_secs: float = DEFAULTS.warmup_min_secs,
+    run_delay: float = DEFAULTS.run_delay,
     inputs: Mapping[str | int, Any] | None = None,
     shapes: Mapping[str | int, Shape] | None = None,
     ranges: Mapping[str | int, tuple[float, float]] | None = None,
     seed: int = 0,
     progress: Progress = lambda _: None,
 ) -> Benchmark:
-    """What every delegate takes with every batch size and number of threads.
+    """How long every delegate takes with every batch size and number of threads, and what memory.
 
     A delegate is "cpu", what `load_delegate` takes (a name, or name and options), or what it
     returned. Each configuration has a process of its own, so that its memory is its own; those of
     one batch size and number of threads start one after the other, and then take turns of a tenth
-    of a second, so that what else the machine does meets all of them.
+    of a second, so that what else the machine does meets all of them. `Effort` says for how long.
 
     Inputs by name or position: `inputs` are arrays; the others are random (`seed`), of the file's
     shapes or `shapes`, within `ranges`. `batch` replaces the first dimension of all of them;
     arrays are repeated. What fails is a `Measurement` with its error. Raises ValueError for a
     model that cannot be read and for arguments that make no sense.
     """
+    effort = Effort(num_runs, warmup_runs, min_secs, max_secs, warmup_min_secs, run_delay)
     path = Path(model)
     names = _InputNames(load(path, None))
     configurations = [

@@ -1,4 +1,4 @@
-"""The command line: `litegpu run`, `litegpu inspect`, `litegpu ops`."""
+"""The command line: its commands, which are here or in modules beside."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from . import __version__
+from .cli_benchmark import run_benchmark
 from .cli_delegate import chosen
 from .cli_inspect import inspect_model
 from .cli_ops import list_ops
@@ -21,6 +22,7 @@ from .cli_options import (
     Seed,
     reported,
 )
+from .cli_profile import run_profile
 from .cli_run import RunOptions, run_model
 from .pictures import Pixels
 
@@ -30,7 +32,10 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
 )
+app.command("benchmark")(run_benchmark)
+app.command("profile")(run_profile)
 
 
 def _show_version(wanted: bool) -> None:

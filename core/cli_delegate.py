@@ -19,15 +19,17 @@ CPU = "cpu"
 
 
 def chosen(name: str | None, options: Sequence[str]) -> list[LoadedDelegate] | None:
-    """What `experimental_delegates` gets: None, for the default ones, where no name is given.
-
-    Options are KEY=VALUE, where VALUE is JSON, or else text.
-    """
+    """What `experimental_delegates` gets: None, for the default ones, where no name is given."""
     if name is None or name == CPU:
         if options:
             raise ValueError("--delegate-option needs the --delegate that it is for")
         return None if name is None else []
-    return [load_delegate(name, dict(_option(text) for text in options))]
+    return [load_delegate(name, parsed_options(options))]
+
+
+def parsed_options(options: Sequence[str]) -> dict[str, Any]:
+    """Options that are KEY=VALUE, where VALUE is JSON, or else text."""
+    return dict(_option(text) for text in options)
 
 
 def _option(text: str) -> tuple[str, Any]:

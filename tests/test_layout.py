@@ -43,7 +43,9 @@ PUBLIC = [
     "ResizeError",
     "SignatureRunner",
     "Unsupported",
+    "benchmark",
     "load_delegate",
+    "profile",
     "register_delegate",
 ]
 
