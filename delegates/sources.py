@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from importlib.resources import files
 
 from .program import Kernel
@@ -12,6 +13,8 @@ LANGUAGES = {
     "cu": ("litegpu.kernels_cuda", "common.cuh"),
 }
 """The package and the common header of each kernel language, by file suffix."""
+
+INCLUDE = re.compile(r'^#include "(.*)"\n', re.MULTILINE)
 
 
 @functools.cache
@@ -23,6 +26,11 @@ def source(kernel: Kernel, suffix: str) -> str:
     """The whole text of a kernel's program, without include directives."""
     package, header = LANGUAGES[suffix]
     defines = "".join(f"#define {name} {value}\n" for name, value in kernel.defines)
-    body = kernel.body or read(package, f"{kernel.stem}.{suffix}")
-    body = body.replace(f'#include "{header}"\n', "")
+
+    def expanded(text: str) -> str:
+        return INCLUDE.sub(
+            lambda found: "" if found[1] == header else expanded(read(package, found[1])), text
+        )
+
+    body = expanded(kernel.body or read(package, f"{kernel.stem}.{suffix}"))
     return "\n".join([defines, kernel.prelude, read(package, header), body])

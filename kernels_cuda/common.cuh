@@ -26,7 +26,8 @@ typedef unsigned int uint;
 #define KERNEL extern "C" __global__ void
 #define GLOBAL
 #define LOCAL __shared__
-#define INLINE static __device__ __forceinline__
+#define METHOD __device__ __forceinline__
+#define INLINE static METHOD
 #define RESTRICT __restrict__
 #define THREAD_X ((int)(blockIdx.x * blockDim.x + threadIdx.x))
 #define THREAD_Y ((int)(blockIdx.y * blockDim.y + threadIdx.y))

@@ -1,0 +1,191 @@
+// Convolutions of floats and integers, grouped or not; one phase of a transposed convolution.
+// x: [batch, height, width, channels]; y: [batch, y_rows, y_cols, filters], of which this launch
+// writes the rows first_row, first_row + row_step, ... (`rows` of them), and columns likewise.
+// w: words [group, steps, filters of the group in whole tiles, TILE_WORDS], windows along the
+// depth. Bias, multipliers and shifts: [blocks, TILE_N]. padding: what a tap reads outside.
+// Implicit matrix product: one block TILE_M outputs of TILE_N filters.
+#ifndef QUANTIZED
+#define QUANTIZED 0
+#endif
+#ifndef WIDE
+#define WIDE 0
+#endif
+#ifndef IN_T
+#define IN_T float
+#define W_T uint
+#define ACC_T float
+#endif
+// How many words the image is copied by at a time, 0 where its elements are gathered; whether
+// windows are single pixels, all of the image's; whether this launch writes all of y.
+#ifndef UNIT
+#define UNIT 1
+#endif
+#ifndef POINTWISE
+#define POINTWISE 0
+#endif
+#ifndef DENSE
+#define DENSE 0
+#endif
+#include "tiles.cuh"
+
+#define GEOMETRY \
+  int height, int width, int channels, int depth, int group_filters, int group_blocks, \
+      int filters, int rows, int cols, int count, int taps_y, int taps_x, int stride_y, \
+      int stride_x, int dilation_y, int dilation_x, int top, int left, int y_rows, int y_cols, \
+      int row_step, int col_step, int first_row, int first_col
+
+// Where output n of `count` lies in y, in pixels.
+#if DENSE
+#define PLACE(n) (n)
+#else
+#define PLACE(n) \
+  (((n) / (rows * cols) * y_rows + (n) / cols % rows * row_step + first_row) * y_cols + \
+   (n) % cols * col_step + first_col)
+#endif
+
+// An element of windows: its tap and channel.
+struct Position {
+  int ty, tx, c;
+};
+
+// The left operand: windows of TILE_M outputs from number `first`.
+struct Windows {
+#if UNIT
+  typedef Pieces<TILE_M, UNIT> Mine;
+#else
+  typedef Pieces<TILE_M, 1> Mine;
+  uint held[Mine::COUNT];
+#endif
+  const IN_T* images[Mine::COUNT];
+  const IN_T* padding;
+#if !POINTWISE
+  int up[Mine::COUNT], across[Mine::COUNT];
+  int height, width, taps_y, taps_x, dilation_y, dilation_x;
+#endif
+  int channels, depth;
+  Position at;
+
+  METHOD void seek(int k) {
+#if POINTWISE
+    at = {0, 0, k};
+#else
+    int tap = taps_x ? k / depth : 0;
+    at.c = k - tap * depth;
+    at.ty = taps_x ? tap / taps_x : 0;
+    at.tx = tap - at.ty * taps_x;
+#endif
+  }
+  METHOD void advance(Position& position, int n) const {
+    position.c += n;
+#if !POINTWISE
+    while (position.c >= depth && position.ty < taps_y) {
+      position.c -= depth;
+      if (++position.tx == taps_x) {
+        position.tx = 0;
+        position.ty++;
+      }
+    }
+#endif
+  }
+  METHOD bool is_live(const Position& position) const {
+#if POINTWISE
+    return position.c < depth;
+#else
+    return position.ty < taps_y;
+#endif
+  }
+  METHOD const IN_T* find(const Position& position, int p) const {
+#if POINTWISE
+    return images[p] + position.c;
+#else
+    int row = up[p] + position.ty * dilation_y, col = across[p] + position.tx * dilation_x;
+    bool inside = (uint)row < (uint)height && (uint)col < (uint)width;
+    return (inside ? images[p] + (row * width + col) * channels : padding) + position.c;
+#endif
+  }
+#if UNIT
+  METHOD void fetch(Row* to) {
+    bool live = is_live(at);
+#pragma unroll
+    for (int p = 0; p < Mine::COUNT; p++) {
+      if (!Mine::has(p)) continue;
+      const IN_T* from = live ? find(at, p) : padding;
+      copy_async<UNIT>(to[Mine::row(p)].words + Mine::word(0), from, live);
+    }
+    advance(at, STEP);
+  }
+  METHOD void keep(Row* to) {}
+#else
+  METHOD void fetch(Row* to) {
+#pragma unroll
+    for (int p = 0; p < Mine::COUNT; p++) held[p] = 0;
+    Position position = at;
+#pragma unroll
+    for (int e = 0; e < PACK; e++) {
+      if (is_live(position)) {
+#pragma unroll
+        for (int p = 0; p < Mine::COUNT; p++)
+#if PACK == 1
+          held[p] = word_of((Element)LOAD(IN_T, find(position, p), 0));
+#else
+          held[p] |= bits_of(*find(position, p)) << (32 / PACK * e);
+#endif
+      }
+      advance(position, 1);
+    }
+    advance(at, STEP);
+  }
+  METHOD void keep(Row* to) {
+#pragma unroll
+    for (int p = 0; p < Mine::COUNT; p++)
+      if (Mine::has(p)) to[Mine::row(p)].words[Mine::word(0)] = held[p];
+  }
+#endif
+};
+
+KERNEL conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT padding,
+            OUT_T* RESTRICT y, CHANNEL_ARGS, GEOMETRY EPILOGUE_ARGS) {
+  int block = BLOCK_Y, group = block / group_blocks;
+  int steps = (taps_y * taps_x * depth + STEP - 1) / STEP;
+  Windows windows;
+  windows.padding = padding;
+#if !POINTWISE
+  windows.height = height, windows.width = width;
+  windows.taps_y = taps_y, windows.taps_x = taps_x;
+  windows.dilation_y = dilation_y, windows.dilation_x = dilation_x;
+#endif
+  windows.channels = channels, windows.depth = depth;
+  windows.seek(Windows::Mine::word(0) * PACK);
+#pragma unroll
+  for (int p = 0; p < Windows::Mine::COUNT; p++) {
+    int n = min(BLOCK_X * TILE_M + Windows::Mine::row(p), count - 1);
+#if POINTWISE
+    windows.images[p] = x + n * channels + group * depth;
+#else
+    windows.up[p] = n / cols % rows * stride_y - top;
+    windows.across[p] = n % cols * stride_x - left;
+    windows.images[p] = x + n / (rows * cols) * height * width * channels + group * depth;
+#endif
+  }
+  int group_columns = group_blocks * TILE_N, first_filter = (block - group * group_blocks) * TILE_N;
+  Packed weights(w + (long)group * steps * group_columns * TILE_WORDS, group_columns, first_filter,
+                 0);
+  ACC_T sums[HELD][RUN];
+  LOCAL Row tiles[STAGES][TILE_M + TILE_N];
+  sum_products(sums, windows, weights, steps, tiles);
+  int within = first_filter + SUM_COLUMN, channel = block * TILE_N + SUM_COLUMN;
+  int live = min(RUN, group_filters - within);
+  if (live <= 0) return;
+#pragma unroll
+  for (int i = 0; i < HELD; i++) {
+    int n = BLOCK_X * TILE_M + SUM_ROW(i);
+    if (n >= count) return;
+    int first = PLACE(n) * filters + group * group_filters + within;
+    Pack<OUT_T, RUN> results;
+#pragma unroll
+    for (int j = 0; j < RUN; j++)
+      if (j < live)
+        results.v[j] = (OUT_T)(EPILOGUE(CHANNEL_RESULT(sums[i][j], channel + j), first + j));
+    store_run(y, first, results, live);
+  }
+}
