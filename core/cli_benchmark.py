@@ -120,7 +120,7 @@ def run_benchmark(
 def chosen_delegates(
     names: Sequence[str] | None, options: Sequence[str], cpu: bool
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    """(name, options) of what is measured, the CPU first; ValueError where that is nothing."""
+    """(name, options) of what is measured, the CPU first."""
     common = parsed_options(options)
     found: list[tuple[str, Mapping[str, Any]]] = [(CPU, {})] if cpu else []
     if names is None:
@@ -132,7 +132,7 @@ def chosen_delegates(
         elif not cpu:
             found.append((CPU, {}))
     if not found:
-        raise ValueError("there is nothing to measure: --no-cpu, and no delegate")
+        raise typer.BadParameter("there is nothing to measure: --no-cpu, and no delegate")
     return found
 
 
@@ -155,7 +155,7 @@ def numbers(option: str, text: str | None) -> list[int | None]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"{option} {text}: integers with commas expected") from None
+        raise typer.BadParameter(f"{option} {text}: integers with commas expected") from None
 
 
 def layer_shapes(names: str | None, shapes: str | None) -> dict[str | int, tuple[int, ...]]:
@@ -163,16 +163,16 @@ def layer_shapes(names: str | None, shapes: str | None) -> dict[str | int, tuple
     if shapes is None:
         return {}
     if names is None:
-        raise ValueError("--input-layer-shape needs --input-layer, the names of the inputs")
+        raise typer.BadParameter("--input-layer-shape needs --input-layer, the names of the inputs")
     keys, texts = names.split(","), shapes.split(":")
     if len(keys) != len(texts):
-        raise ValueError(
+        raise typer.BadParameter(
             f"--input-layer names {len(keys)} inputs, --input-layer-shape {len(texts)} shapes"
         )
     try:
         found = [tuple(int(n) for n in text.split(",") if n) for text in texts]
     except ValueError:
-        raise ValueError(f"--input-layer-shape {shapes}: integers expected") from None
+        raise typer.BadParameter(f"--input-layer-shape {shapes}: integers expected") from None
     return dict(zip(keys, found, strict=True))
 
 
@@ -184,7 +184,9 @@ def layer_ranges(ranges: str | None) -> dict[str | int, tuple[float, float]]:
             name, low, high = text.rsplit(",", 2)
             found[name] = float(low), float(high)
         except ValueError:
-            raise ValueError(f"--input-layer-value-range {text}: NAME,LOW,HIGH expected") from None
+            raise typer.BadParameter(
+                f"--input-layer-value-range {text}: NAME,LOW,HIGH expected"
+            ) from None
     return found
 
 

@@ -42,32 +42,45 @@ def profile(
     it is, and as often with every step timed: CPU nodes by the host's clock, kernels by the
     device's, where the delegate tells (`run_timed`).
     """
+    path = Path(model)
+    with Interpreter(path, None, delegates, num_threads) as interpreter:
+        _set_inputs(interpreter, inputs or {}, seed)
+        return profile_interpreter(
+            interpreter,
+            path.name,
+            num_runs=num_runs,
+            warmup_runs=warmup_runs,
+            progress=progress,
+        )
+
+
+def profile_interpreter(
+    interpreter: Interpreter,
+    name: str,
+    *,
+    num_runs: int = 20,
+    warmup_runs: int = 1,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Profile:
+    """`profile` of an interpreter whose inputs are set; `name` is what reports call its model."""
     if num_runs < 1:
         raise ValueError(f"num_runs is {num_runs}; a number > 0 expected")
-    path = Path(model)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with Interpreter(path, None, delegates, num_threads) as interpreter:
-            _set_inputs(interpreter, inputs or {}, seed)
-            progress("warming up")
-            for _ in range(max(warmup_runs, 1)):
-                interpreter.invoke()
-            progress(f"{num_runs} plain runs")
-            plain = [_invoke(interpreter, run).seconds for run in range(num_runs)]
-            progress(f"{num_runs} profiled runs")
-            spans = _trace(interpreter, num_runs)
-            devices = {
-                slot.name: str(getattr(slot.delegate, "description", ""))
-                for slot in interpreter._slots
-            }
-            graphs = interpreter._model
+        progress("warming up")
+        for _ in range(max(warmup_runs, 1)):
+            interpreter.invoke()
+        progress(f"{num_runs} plain runs")
+        plain = [_invoke(interpreter, run).seconds for run in range(num_runs)]
+        progress(f"{num_runs} profiled runs")
+        spans = _trace(interpreter, num_runs)
     return Profile(
-        path.name,
-        devices,
+        name,
+        {s.name: str(getattr(s.delegate, "description", "")) for s in interpreter._slots},
         environment(),
         Steady.of(plain),
         Steady.of([s.seconds for s in spans if s.kind == INVOKE]),
-        _work(graphs, spans, num_runs),
+        _work(interpreter._model, spans, num_runs),
         _partitions(spans, num_runs),
         tuple(sorted(spans, key=lambda span: span.start)),
         tuple(str(w.message) for w in caught),
