@@ -70,7 +70,7 @@ class Delegated:
         self.node = part.nodes[0]
         self._space = space
         self.part = part
-        self._executable = executable
+        self.executable = executable
         self._slot = slot
         self._cpu_steps = cpu_steps
         self._gave_up = gave_up
@@ -149,11 +149,11 @@ class Delegated:
         inputs = tuple(self._lend(t, t in self._variables) for t in part.inputs)
         outputs = tuple(self._lend(t, True) for t in part.outputs)
         before = None if self._checked else [x.copy() for x in inputs]
-        run: Callable[..., object] = self._executable.run
-        if self._seen is not None and hasattr(self._executable, "observe"):
-            run = partial(self._executable.observe, seen=self._seen)
-        elif self._timings is not None and hasattr(self._executable, "run_timed"):
-            run = partial(self._timed, self._timings, self._executable.run_timed)
+        run: Callable[..., object] = self.executable.run
+        if self._seen is not None and hasattr(self.executable, "observe"):
+            run = partial(self.executable.observe, seen=self._seen)
+        elif self._timings is not None and hasattr(self.executable, "run_timed"):
+            run = partial(self._timed, self._timings, self.executable.run_timed)
         result = run(inputs, outputs)
         if result is not None:
             raise BrokenContract(

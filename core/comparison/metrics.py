@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import FLOATS, INTEGER_RANGE, OBJECTS
-from ..graph import Array, Tensor
+from ..graph import Array, Shape, Tensor
 from .result import (
     HISTOGRAM_HIGH,
     HISTOGRAM_LOW,
@@ -64,6 +64,7 @@ class Metrics:
     max_ulp: float = 0.0
     largest: float = 0.0
     worst: Worst | None = None
+    shape: Shape = ()
     _sides: tuple[_Side, _Side] = field(default_factory=lambda: (_Side(), _Side()))
     _sums: dict[str, float] = field(default_factory=dict[str, float])
     _bins: Array = field(default_factory=lambda: np.zeros(BINS, np.int64))
@@ -77,6 +78,7 @@ class Metrics:
             self.error = math.inf
             return
         self.elements += reference.size
+        self.shape = reference.shape
         if self.tensor.dtype in OBJECTS:
             self._update_objects(sample, reference, compared)
             return
@@ -145,7 +147,7 @@ class Metrics:
         self._add("cc", np.square(c[kept]).sum())
         self._add("signal", np.square(magnitude[kept]).sum())
         self._add("noise", np.square(difference[kept]).sum())
-        if self.tensor.dtype in FLOATS:
+        if self.has_ulps:
             steps = np.where(kept, ulps(reference, compared), 0.0)
             self.max_ulp = max(self.max_ulp, float(steps.max(initial=0.0)))
             self._add("ulp", steps.sum())
@@ -183,6 +185,10 @@ class Metrics:
     @property
     def within(self) -> bool:
         return not self.beyond and not self.mismatched
+
+    @property
+    def has_ulps(self) -> bool:
+        return self.tensor.dtype in FLOATS
 
     def mean(self, name: str) -> float:
         """The mean of "abs", "relative" or "ulp" errors over the elements finite on both sides."""

@@ -1,0 +1,190 @@
+"""What the compared sides get: samples, each a value for every input of the graph that is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..conversion import convert
+from ..graph import Array, Graph, Model, Shape
+from ..metadata import normalization
+from ..pictures import MODES, Normalization, Pixels, read_picture
+from ..random_inputs import random_values
+
+Sample = dict[int, Array]
+"""Values by tensor index of the graph's inputs."""
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is run: the main graph, or a signature's; `inputs` are names and tensor indices."""
+
+    model: Model
+    index: int
+    inputs: tuple[tuple[str, int], ...]
+    outputs: tuple[int, ...]
+    signature: str | None = None
+
+    @property
+    def graph(self) -> Graph:
+        return self.model.graphs[self.index]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Samples that can be gone through once; `count` is None where it is not known before."""
+
+    text: str
+    count: int | None
+    samples: Iterator[Sample]
+
+
+def entry(model: Model, signature: str | None) -> Entry:
+    """The main graph, or the signature of this key; ValueError where there is none."""
+    if signature is None:
+        graph = model.graphs[0]
+        names = tuple((graph.tensors[t].name, t) for t in graph.inputs)
+        return Entry(model, 0, names, graph.outputs)
+    for found in model.signatures:
+        if found.key == signature:
+            inputs, outputs = tuple(found.inputs.items()), tuple(found.outputs.values())
+            return Entry(model, found.graph, inputs, outputs, signature)
+    known = ", ".join(repr(s.key) for s in model.signatures) or "none"
+    raise ValueError(f"the model has no signature {signature!r}; its signatures: {known}")
+
+
+def source(
+    entry: Entry,
+    inputs: Any,
+    samples: int | None,
+    seed: int,
+    pixels: Pixels | Normalization | None,
+) -> Source:
+    """The samples that `inputs` names, at most `samples` of them.
+
+    None or "random": random by type and quantisation (one where `samples` is None). A path: a .npy
+    file for the only input, an .npz file by names or positions of inputs, both with one sample or a
+    stack of them; a picture, or a folder of pictures. A mapping: one sample by names or positions.
+    An iterable: such mappings. Inputs that are not given are random. Pictures are normalised as
+    `pixels` says, as the model's metadata say where it is None, or else as `Pixels.AUTO`.
+    """
+    if samples is not None and samples < 1:
+        raise ValueError(f"samples is {samples}; at least 1 expected")
+    if inputs is None or inputs == "random":
+        count = 1 if samples is None else samples
+        return _source(entry, "random", count, ({} for _ in range(count)), seed)
+    if isinstance(inputs, Mapping):
+        return _source(entry, "given", 1, iter([inputs]), seed)
+    known: int | None
+    if isinstance(inputs, str | Path):
+        text, rows, known = _from_path(entry, Path(inputs), pixels)
+    else:
+        text, rows = "given", iter(inputs)
+        known = len(inputs) if hasattr(inputs, "__len__") else None
+    if samples is not None:
+        known = samples if known is None else min(known, samples)
+        rows = (row for row, _ in zip(rows, range(samples), strict=False))
+    return _source(entry, text, known, rows, seed)
+
+
+def _source(
+    entry: Entry, text: str, count: int | None, rows: Iterable[Mapping[Any, Any]], seed: int
+) -> Source:
+    samples = (_completed(entry, row, seed, k) for k, row in enumerate(rows))
+    return Source(text, count, samples)
+
+
+def _completed(entry: Entry, given: Mapping[Any, Any], seed: int, k: int) -> Sample:
+    """A value for every input, of its type: those given, and random ones."""
+    rng = np.random.default_rng((seed, k))
+    tensors = entry.graph.tensors
+    found = {t: random_values(rng, tensors[t], tensors[t].shape) for t in entry.graph.inputs}
+    for key, value in given.items():
+        t = input_index(entry, key)
+        shape = np.shape(value)
+        found[t] = np.ascontiguousarray(convert(value, tensors[t], t, shape)).reshape(shape)
+    return found
+
+
+def input_index(entry: Entry, key: str | int) -> int:
+    """The tensor of an input by its name or position."""
+    named = [t for name, t in entry.inputs if name == key]
+    if named:
+        return named[0]
+    if isinstance(key, int) or key.isdecimal():
+        position = int(key)
+        if 0 <= position < len(entry.inputs):
+            return entry.inputs[position][1]
+    known = ", ".join(f"{i}={name!r}" for i, (name, _) in enumerate(entry.inputs)) or "none"
+    raise ValueError(f"the model has no input {key!r}; its inputs: {known}")
+
+
+Rows = Iterator[Mapping[Any, Any]]
+
+
+def _from_path(
+    entry: Entry, path: Path, pixels: Pixels | Normalization | None
+) -> tuple[str, Rows, int]:
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
+        if not files:
+            raise ValueError(f"{path} has no pictures: {', '.join(sorted(PICTURES))} expected")
+        return f"folder {path.name}", _pictures(entry, files, pixels), len(files)
+    if not path.is_file():
+        raise FileNotFoundError(f"inputs {path}: there is no such file or folder")
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {input_index(entry, key): archive[key] for key in archive.files}
+        rows, count = _stacked(entry, arrays)
+        return f"file {path.name}", rows, count
+    if path.suffix == ".npy":
+        if len(entry.inputs) != 1:
+            raise ValueError(f"{path}: the model has {len(entry.inputs)} inputs; use an .npz file")
+        rows, count = _stacked(entry, {entry.inputs[0][1]: np.load(path, allow_pickle=False)})
+        return f"file {path.name}", rows, count
+    return f"file {path.name}", _pictures(entry, [path], pixels), 1
+
+
+def _stacked(entry: Entry, arrays: Mapping[int, Array]) -> tuple[Rows, int]:
+    """The samples in arrays of one or of a stack each; all must have as many, or just one."""
+    cuts = {t: _cut(array, entry.graph.tensors[t].shape) for t, array in arrays.items()}
+    counts = {count for count, _ in cuts.values()} - {1}
+    if len(counts) > 1:
+        raise ValueError(f"the arrays hold {sorted(counts)} samples; as many in each expected")
+    count = max(counts, default=1)
+    positions = {t: i for i, (_, t) in enumerate(entry.inputs)}
+    rows = ({positions[t]: take(k) for t, (_, take) in cuts.items()} for k in range(count))
+    return rows, count
+
+
+def _cut(array: Array, shape: Shape) -> tuple[int, Callable[[int], Array]]:
+    """How many samples an array holds, and what gives each: it has one dimension more than the
+    input, or the input's first is 1."""
+    if array.ndim == len(shape) + 1:
+        return len(array), lambda k: array[k if len(array) > 1 else 0]
+    if shape[:1] == (1,) and array.shape[1:] == shape[1:] and len(array) > 1:
+        return len(array), lambda k: array[k : k + 1]
+    return 1, lambda _: array
+
+
+def _pictures(entry: Entry, files: Iterable[Path], pixels: Pixels | Normalization | None) -> Rows:
+    tensors = entry.graph.tensors
+    fitting = [
+        (i, t)
+        for i, (_, t) in enumerate(entry.inputs)
+        if len(tensors[t].shape) == 4 and tensors[t].shape[3] in MODES
+    ]
+    if not fitting:
+        raise ValueError("no input takes a picture: [1, height, width, 1, 3 or 4] expected")
+    position, t = fitting[0]
+    if pixels is None:
+        place = entry.graph.inputs.index(t)
+        pixels = normalization(entry.model, entry.index, place) or Pixels.AUTO
+    for path in files:
+        yield {position: read_picture(path, tensors[t], tensors[t].shape, pixels)}
