@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import os
 import platform
 import shutil
@@ -90,9 +91,12 @@ def _runtime() -> ctypes.CDLL:
 
 @dataclass(frozen=True)
 class Entry:
-    """One kernel, ready to run. `waits`: it has barriers, or threads that exchange values."""
+    """One kernel, ready to run. `sizes`: the bytes of its parameters. `waits`: it has barriers, or
+    threads that exchange values."""
 
+    name: str
     function: ctypes._FuncPointer
+    sizes: list[int]
     shared: int
     shared_bytes: int
     waits: bool
@@ -103,6 +107,9 @@ class Entry:
         """Runs all blocks; what went wrong. $LITEGPU_CUDA_ON_CPU_ORDER: "backwards" runs the last
         threads first."""
         held = [np.asarray(arg) for arg in args]
+        given = [a.nbytes for a in held]
+        if given != self.sizes:
+            return f"{self.name} takes arguments of {self.sizes} bytes, and was given {given}"
         places = (ctypes.c_void_p * max(1, len(held)))(*(a.ctypes.data for a in held))
         backwards = os.environ.get("LITEGPU_CUDA_ON_CPU_ORDER") == "backwards"
         with RUNNING:
@@ -128,8 +135,10 @@ def entry(text: str, name: str) -> Entry:
     path = _built(whole, KERNEL, HEADERS)
     library = ctypes.CDLL(str(path))
     library.cuda_on_cpu_shared.restype = ctypes.c_void_p
+    library.cuda_on_cpu_sizes.restype = ctypes.POINTER(ctypes.c_uint)
+    sizes = list(itertools.takewhile(bool, library.cuda_on_cpu_sizes()))
     size = ctypes.c_size_t()
     shared = library.cuda_on_cpu_shared(ctypes.byref(size)) or 0
     binary = path.read_bytes()
-    waits = any(name in binary for name in (b"cuda_on_cpu_barrier", b"cuda_on_cpu_exchange"))
-    return Entry(library.cuda_on_cpu_entry, shared, size.value, waits)
+    waits = any(symbol in binary for symbol in (b"cuda_on_cpu_barrier", b"cuda_on_cpu_exchange"))
+    return Entry(name, library.cuda_on_cpu_entry, sizes, shared, size.value, waits)

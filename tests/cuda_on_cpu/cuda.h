@@ -260,6 +260,11 @@ static inline void spread(void (*kernel)(A...), void** args, Numbers<I...>) {
 template <class... A> static inline void call(void (*kernel)(A...), void** args) {
   spread(kernel, args, typename UpTo<sizeof...(A)>::type());
 }
+// The bytes of each parameter, and 0.
+template <class... A> static inline const unsigned* sizes(void (*)(A...)) {
+  static const unsigned found[] = {sizeof(A)..., 0};
+  return found;
+}
 }  // namespace cuda_on_cpu
 
 extern char __start_shared_memory[] __attribute__((weak, visibility("hidden")));
@@ -267,6 +272,7 @@ extern char __stop_shared_memory[] __attribute__((weak, visibility("hidden")));
 
 #define CUDA_ON_CPU_ENTRY(kernel)                                                            \
   extern "C" void cuda_on_cpu_entry(void** args) { cuda_on_cpu::call(&kernel, args); }       \
+  extern "C" const unsigned* cuda_on_cpu_sizes() { return cuda_on_cpu::sizes(&kernel); }     \
   extern "C" char* cuda_on_cpu_shared(size_t* size) {                                        \
     *size = __stop_shared_memory - __start_shared_memory;                                    \
     return __start_shared_memory;                                                            \
