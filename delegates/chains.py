@@ -24,7 +24,7 @@ def operands(emit: Emit, node: Node, i: str, given: int | None = None, text: str
             continue
         tensor = low.tensor(position)
         low.require(tensor.dtype in C_TYPES, f"input {position} is {tensor.dtype.name}")
-        ctype = C_TYPES[low.options.stored(tensor)]
+        ctype = low.ctype(position)
         name = emit.buffer(low.input(position), ctype)
         shape = tensor.shape
         if node.op == "SELECT" and position == 0 and len(shape) == 1:
@@ -79,7 +79,7 @@ def follow(low: Lowering, j: int, value_type: str) -> Tail:
     # Kernels may sum in double, of which functions such as sqrt make another choice.
     value = "((float)(v))" if value_type == "float" else "(v)"
     text, tensor = extend(emit, value, j, "(i)")
-    ctype = C_TYPES[low.options.stored(low.graph.tensors[tensor])]
+    ctype = C_TYPES[low.options.computed(low.graph.tensors[tensor].dtype)]
     output = Ref(Memory.TENSOR, tensor)
     lines = [f"#define OUT_T {ctype}"]
     if text != value:

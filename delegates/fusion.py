@@ -95,7 +95,7 @@ class Fusion:
             return False
         pairs = decode(amounts.data, amounts.dtype, amounts.shape).tolist()
         inside = pairs[0] == pairs[3] == [0, 0] and min(map(min, pairs)) >= 0
-        if source.data is not None or not inside:
+        if source.data is not None or source.is_variable or not inside:
             return False
         self.borders[padded] = Border(node.inputs[0], pairs[1][0], pairs[2][0])
         return True

@@ -5,25 +5,27 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from litegpu.delegate import BadData, DeviceLost, Unsupported
+from litegpu.delegate import BadData, DeviceLost, MemoryUse, Seen, Timing, Unsupported
 from litegpu.dtypes import NUMPY, OBJECTS
 from litegpu.graph import ABSENT, Array, Graph, Node
 from litegpu.memory import plan
 from litegpu.partition import Partition
 
 from . import lowering as _lowering  # noqa: F401  (registers every lowering)
+from .borders import cross_borders
 from .constants import ConstantCache
 from .device import Device, default_block
 from .lowering.context import Lowering, Options, byte_size
 from .lowering.registry import LOWERINGS
-from .program import FLAG, Launch, Memory, Program, Ref, lifetimes
+from .observation import Observation
+from .program import FLAG, Crossing, Launch, Memory, Program, Ref, lifetimes
+from .stopwatch import Stopwatch
 
 
 class _Made:
@@ -39,24 +41,12 @@ class _Made:
         self._owners = owners
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How long the device took for one launch; `node` is the index in the graph of the first node
-    that it computes."""
-
-    node: int
-    op: str
-    kernel: str
-    seconds: float
-
-
 class GpuDelegate:
     """Takes every node that has a lowering; one device, one queue. Safe for several interpreters
     and threads.
 
     `check_finite`: a partition that makes NaN or infinity of finite inputs has failed. `poison`
-    fills the arena of a partition with NaN before every run. `timings`, where it is a list, is told
-    of every launch; the launches then wait for each other.
+    fills the arena of a partition with NaN before every run.
     """
 
     def __init__(
@@ -67,12 +57,18 @@ class GpuDelegate:
         self.options = options
         self.check_finite = check_finite
         self.poison = False
-        self.timings: list[Timing] | None = None
         self.lock = threading.Lock()
         self.constants = ConstantCache(device, self.lock)
         self.made: weakref.WeakValueDictionary[tuple[int, int], _Made] = (
             weakref.WeakValueDictionary()
         )
+
+    @property
+    def description(self) -> str:
+        return self.device.info.name
+
+    def memory_use(self) -> MemoryUse:
+        return self.device.memory_use()
 
     def refusal(self, graph: Graph, node: Node) -> str | None:
         lower = None if node.custom else LOWERINGS.get(node.op)
@@ -112,6 +108,7 @@ def lower_partition(graph: Graph, part: Partition, device: Device, options: Opti
                 launch.kernel, launch.threads, launch.block, launch.args, n
             )
         low.fusion.lowered(graph.nodes[n])
+    cross_borders(low, part)
     return low.program
 
 
@@ -124,13 +121,14 @@ class GpuExecutable:
     def __init__(
         self, delegate: GpuDelegate, graph: Graph, part: Partition, program: Program
     ) -> None:
-        device = self._device = delegate.device
+        self._device = delegate.device
         self._delegate = delegate
         self._graph = graph
         self._part = part
         self.program = program
         self._held = [delegate.constants.get(constant) for constant in program.constants]
         self._variables = [i for i, t in enumerate(part.inputs) if graph.tensors[t].is_variable]
+        self._watch: Stopwatch | None = None
         self._floats = [
             i for i, t in enumerate(part.outputs) if NUMPY[graph.tensors[t].dtype].kind == "f"
         ]
@@ -142,7 +140,8 @@ class GpuExecutable:
         foreign = {
             Ref(Memory.TENSOR, part.inputs[i]): made.buffer for i, made in self._borrowed.items()
         }
-        self._arena, self._arena_size, buffers = _place(device, graph, part, program, foreign)
+        self._arena, self._arena_size, buffers = _place(delegate, graph, part, program, foreign)
+        self._buffers = buffers
         self._flag = self._new_flag() if program.checks_data() else None
         buffers[FLAG] = self._flag
         self._inputs = [buffers[Ref(Memory.TENSOR, program.root(t))] for t in part.inputs]
@@ -150,16 +149,32 @@ class GpuExecutable:
         self._made = [_Made(buffer, self._arena, graph, self._borrowed) for buffer in self._outputs]
         for t, made in zip(part.outputs, self._made, strict=True):
             delegate.made[id(graph), t] = made
-        functions = device.build([launch.kernel for launch in program.launches])
-        self.steps: list[Callable[[], object]] = [
+        self._imports = self._crossings(program.imports, part.inputs, self._inputs)
+        self._exports = self._crossings(program.exports, part.outputs, self._outputs)
+        self.steps = self._bind(program.launches)
+
+    def _bind(self, launches: Sequence[Launch]) -> list[Callable[[], object]]:
+        device = self._device
+        functions = device.build([launch.kernel for launch in launches])
+        return [
             device.bind(
                 function,
                 launch.threads,
                 launch.block or default_block(launch.threads, device.info),
-                [self._argument(a, buffers) for a in launch.args],
+                [self._argument(a, self._buffers) for a in launch.args],
             )
-            for function, launch in zip(functions, program.launches, strict=True)
+            for function, launch in zip(functions, launches, strict=True)
         ]
+
+    def _crossings(
+        self, crossings: dict[int, Crossing], tensors: Sequence[int], buffers: list[Any]
+    ) -> dict[int, Callable[[], object]]:
+        """Conversions by position; `buffers` become those that the host reads and writes."""
+        found = [(i, crossings[t]) for i, t in enumerate(tensors) if t in crossings]
+        for i, crossing in found:
+            buffers[i] = self._buffers[crossing.staged]
+        steps = self._bind([crossing.launch for _, crossing in found])
+        return {i: step for (i, _), step in zip(found, steps, strict=True)}
 
     @cached_property
     def _launch_all(self) -> Callable[[], object]:
@@ -181,23 +196,71 @@ class GpuExecutable:
         self._device.synchronize()
 
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        self.observe(inputs, outputs, None)
+
+    def observe(self, inputs: Sequence[Array], outputs: Sequence[Array], seen: Seen | None) -> None:
+        with self._on_device():
+            self._start(inputs, seen)
+            self._finish(inputs, outputs)
+        if self._delegate.check_finite:
+            self._check_finite(inputs, outputs)
+        for made in self._made:
+            made.runs += 1
+
+    def run_timed(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> list[Timing]:
+        watch = self._watch = Stopwatch(self._device, self._graph)
+        try:
+            self.run(inputs, outputs)
+        finally:
+            self._watch = None
+        return watch.timings
+
+    @contextmanager
+    def _on_device(self) -> Iterator[None]:
+        """The device for this thread alone, its queue empty in the end."""
         device = self._device
         with self._delegate.lock:
             try:
-                self._start(inputs)
-                self._finish(inputs, outputs)
+                yield
             except Exception as error:
                 with suppress(Exception):
                     device.synchronize()
                 if device.is_lost(error):
                     raise DeviceLost(f"{device.info.name}: {error}") from error
                 raise
-        if self._delegate.check_finite:
-            self._check_finite(inputs, outputs)
-        for made in self._made:
-            made.runs += 1
 
-    def _start(self, inputs: Sequence[Array]) -> None:
+    @cached_property
+    def _observation(self) -> Observation:
+        return Observation(
+            self._device,
+            self._graph,
+            self._part,
+            self.program,
+            self.steps,
+            self._buffers,
+            self._delegate.options.stored,
+        )
+
+    @property
+    def groups(self) -> list[Partition]:
+        return [group.part for group in self._observation.groups]
+
+    def run_group(self, group: int, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
+        found = np.zeros(1, np.int32)
+        with self._on_device():
+            self._observation.run_group(self._observation.groups[group], inputs, outputs)
+            if self._flag is not None:
+                self._device.download(self._flag, found)
+                self._device.synchronize()
+                self._check_flag(found)
+
+    def _check_flag(self, found: Array) -> None:
+        """BadData where a kernel has raised the flag, which is cleared."""
+        if found[0]:
+            self._clear(self._flag)
+            raise BadData("a kernel found an index that is out of range")
+
+    def _start(self, inputs: Sequence[Array], seen: Seen | None) -> None:
         """Puts the inputs that the device lacks and the launches on the queue."""
         device = self._device
         if self._delegate.poison:
@@ -205,10 +268,16 @@ class GpuExecutable:
         for i, (array, buffer) in enumerate(zip(inputs, self._inputs, strict=True)):
             if array.nbytes and not self._is_there(i):
                 device.upload(array, buffer)
-        if self._delegate.timings is None:
-            self._launch_all()
+                if i in self._imports:
+                    self._imports[i]()
+                if self._watch:
+                    self._watch.transferred("upload", self._part.inputs[i], array.nbytes)
+        if seen is not None:
+            self._observation.launch(seen)
+        elif self._watch:
+            self._watch.launch(self.program.launches, self.steps, self.groups)
         else:
-            self._delegate.timings += self._timed()
+            self._launch_all()
 
     def _is_there(self, i: int) -> bool:
         """Whether an earlier partition has left input `i` on the device in this invoke."""
@@ -217,14 +286,6 @@ class GpuExecutable:
             return False
         self._seen[i] = made.runs
         return True
-
-    def _timed(self) -> list[Timing]:
-        launches = self.program.launches
-        seconds = self._device.timed(self.steps)
-        return [
-            Timing(launch.node, self._graph.nodes[launch.node].op, launch.kernel.entry, duration)
-            for launch, duration in zip(launches, seconds, strict=True)
-        ]
 
     def _finish(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Copies the results, once they are known to be right."""
@@ -236,15 +297,17 @@ class GpuExecutable:
                 # Outputs may be filled in vain, as the CPU fills them again; variables may not.
                 device.synchronize()
         if not found[0]:
-            for array, buffer in zip(outputs, self._outputs, strict=True):
+            for step in self._exports.values():
+                step()
+            for t, array, buffer in zip(self._part.outputs, outputs, self._outputs, strict=True):
                 if array.nbytes:
                     device.download(buffer, array)
+                    if self._watch:
+                        self._watch.transferred("download", t, array.nbytes)
             for i in self._variables:
                 device.download(self._inputs[i], inputs[i])
         device.synchronize()
-        if found[0]:
-            self._clear(self._flag)
-            raise BadData("a kernel found an index that is out of range")
+        self._check_flag(found)
 
     def _check_finite(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """FloatingPointError where an output has NaN or infinity, and no input has."""
@@ -260,14 +323,18 @@ class GpuExecutable:
 
 
 def _place(
-    device: Device, graph: Graph, part: Partition, program: Program, foreign: dict[Ref, Any]
+    delegate: GpuDelegate, graph: Graph, part: Partition, program: Program, foreign: dict[Ref, Any]
 ) -> tuple[Any, int, dict[Ref, Any]]:
     """An arena, its size, and a view of it for every tensor and scratch buffer that is not
     `foreign`."""
     used = {t for n in part.nodes for t in (*graph.nodes[n].inputs, *graph.nodes[n].outputs)}
-    sizes = {t: byte_size(graph.tensors[t].shape, graph.tensors[t].dtype) for t in used - {ABSENT}}
+    sizes = {
+        t: byte_size(graph.tensors[t].shape, delegate.options.stored(graph.tensors[t]))
+        for t in used - {ABSENT}
+    }
     spans = lifetimes(program, sizes, part.inputs, part.outputs)
     own = {ref: life for ref, life in spans.items() if ref not in foreign}
+    device = delegate.device
     alignment = device.info.alignment
     offsets, size = plan(list(own.values()), alignment)
     size = max(size, alignment)

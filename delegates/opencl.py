@@ -31,6 +31,8 @@ NO_ICD = (
     "pip install litegpu[opencl] brings PoCL."
 )
 
+PRECISIONS = ("fp32", "fp16")
+
 LOST = ("DEVICE_NOT_AVAILABLE", "INVALID_COMMAND_QUEUE", "INVALID_CONTEXT")
 """Errors after which nothing runs on a device any more."""
 
@@ -61,8 +63,9 @@ def create(
     from .gpu import GpuDelegate
     from .lowering.context import Options
 
-    if precision != "fp32":
-        raise ValueError(f"option precision is {precision!r}; there is only 'fp32' so far")
+    if precision not in PRECISIONS:
+        listed = " or ".join(map(repr, PRECISIONS))
+        raise ValueError(f"option precision is {precision!r}; {listed} expected")
     if memory_limit is not None and not (isinstance(memory_limit, int) and memory_limit >= 0):
         raise ValueError(f"option memory_limit is {memory_limit!r}; a number of bytes expected")
     chosen = OpenCLDevice(choose(device), cache_dir, memory_limit)

@@ -72,14 +72,25 @@ class Constant:
     make: Callable[[], Array]
 
 
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """How a tensor that lies in another type on the device passes its border: `staged` holds it as
+    the host does, `launch` converts from there or to there."""
+
+    staged: Ref
+    launch: Launch
+
+
 @dataclass(slots=True)
 class Program:
-    """A lowered partition."""
+    """A lowered partition; `imports` and `exports` are by tensor."""
 
     launches: list[Launch] = field(default_factory=list[Launch])
     constants: list[Constant] = field(default_factory=list[Constant])
     scratch: list[int] = field(default_factory=list[int])
     aliases: dict[int, int] = field(default_factory=dict[int, int])
+    imports: dict[int, Crossing] = field(default_factory=dict[int, Crossing])
+    exports: dict[int, Crossing] = field(default_factory=dict[int, Crossing])
 
     def checks_data(self) -> bool:
         """Whether a kernel may raise the flag."""
@@ -111,6 +122,9 @@ def lifetimes(
         for arg in launch.args:
             if isinstance(arg, Ref) and arg.kind in (Memory.TENSOR, Memory.SCRATCH):
                 touch(arg, when)
+    for crossings, when in ((program.imports, 0), (program.exports, end)):
+        for crossing in crossings.values():
+            touch(crossing.staged, when)
     for t in inputs:
         touch(Ref(Memory.TENSOR, program.root(t)), 0)
         touch(Ref(Memory.TENSOR, program.root(t)), end)

@@ -35,5 +35,5 @@ KERNEL scatter_last(GLOBAL const T* RESTRICT x, GLOBAL const int* RESTRICT posit
   if (position < 0) return;
   for (int j = i + 1; j < n; j++)
     if (positions[j] == position) return;
-  y[position] = x[i * step];
+  STORE(T, y, position, LOAD(T, x, i * step));
 }

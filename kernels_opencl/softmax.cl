@@ -16,17 +16,12 @@
 #endif
 
 #if CPU_DEVICE
-// A vector at a time; the last one is padded with what changes nothing.
-INLINE float8 load_part(GLOBAL const T* x, int left, float filler) {
+// A vector at a time; what the last one lacks is a value that changes nothing.
+INLINE float8 load_part(GLOBAL const T* x, int left) {
+  if (left >= 8) return LOAD_VECTOR(T, float, 8, x, 0);
   float part[8];
-  for (int k = 0; k < 8; k++) part[k] = k < left ? LOAD(T, x, k) : filler;
+  for (int k = 0; k < 8; k++) part[k] = k < left ? LOAD(T, x, k) : -INFINITY;
   return vload8(0, part);
-}
-
-INLINE void store_part(float8 v, GLOBAL T* y, int left) {
-  float part[8];
-  vstore8(v, 0, part);
-  for (int k = 0; k < left; k++) STORE(T, y, k, part[k]);
 }
 
 KERNEL softmax_rows(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y, int rows, int cols,
@@ -35,35 +30,30 @@ KERNEL softmax_rows(GLOBAL const T* RESTRICT x, GLOBAL T* RESTRICT y, int rows, 
   if (row >= rows) return;
   x += row * cols;
   y += row * cols;
-  int whole = cols & ~7, left = cols - whole;
   float8 wide = (float8)(-INFINITY);
-  for (int i = 0; i < whole; i += 8) wide = fmax(wide, LOAD_VECTOR(T, float, 8, x + i, 0));
-  if (left) wide = fmax(wide, load_part(x + whole, left, -INFINITY));
+  for (int i = 0; i < cols; i += 8) wide = fmax(wide, load_part(x + i, cols - i));
   float4 four = fmax(wide.lo, wide.hi);
   float2 two = fmax(four.lo, four.hi);
   float top = fmax(two.x, two.y);
   float8 sums = (float8)(0.0f);
-  for (int i = 0; i < whole; i += 8) {
-    float8 power = (LOAD_VECTOR(T, float, 8, x + i, 0) - top) * beta;
-    float8 part = exp(power);
-    sums += part;
-    store_part(LOG ? power : part, y + i, 8);
-  }
-  if (left) {
-    float8 power = (load_part(x + whole, left, -INFINITY) - top) * beta;
-    float8 part = exp(power);
-    for (int k = 0; k < left; k++) sums.s0 += ((float*)&part)[k];
-    store_part(LOG ? power : part, y + whole, left);
+  for (int i = 0; i < cols; i += 8) {
+    float8 part = exp((load_part(x + i, cols - i) - top) * beta);
+    int left = cols - i;
+    sums += left >= 8 ? part : select(part, (float8)(0.0f), (int8)(0, 1, 2, 3, 4, 5, 6, 7) >= left);
   }
   four = sums.lo + sums.hi;
   two = four.lo + four.hi;
-  float sum = two.x + two.y;
-#if LOG
-  float offset = log(sum);
-  for (int i = 0; i < cols; i++) STORE(T, y, i, LOAD(T, y, i) - offset);
-#else
-  for (int i = 0; i < cols; i++) STORE(T, y, i, LOAD(T, y, i) / sum);
-#endif
+  float sum = two.x + two.y, offset = log(sum);
+  for (int i = 0; i < cols; i += 8) {
+    float part[8];
+    float8 power = (load_part(x + i, cols - i) - top) * beta;
+    vstore8(LOG ? power - offset : exp(power) / sum, 0, part);
+    if (cols - i >= 8) {
+      for (int k = 0; k < 8; k++) STORE(T, y, i + k, part[k]);
+    } else {
+      for (int k = 0; k < cols - i; k++) STORE(T, y, i + k, part[k]);
+    }
+  }
 }
 #else
 INLINE float largest_of_block(LOCAL float* part, int lane) {

@@ -18,11 +18,12 @@ CLAIMS: list[tuple[str, bool]] = []
 
 
 @functools.cache
-def gpu_delegate(name: str) -> Any:
-    """The process's delegate of this name, its device memory poisoned before every run; the reason
-    where there is none."""
+def gpu_delegate(device: str) -> Any:
+    """The process's delegate of this name, and precision where one follows it; its device memory is
+    poisoned before every run. The reason where there is none."""
+    name, *precision = device.split()
     try:
-        loaded = load_delegate(name)
+        loaded = load_delegate(name, {"precision": precision[0]} if precision else {})
     except DelegateLoadError as error:
         return str(error)
     loaded.delegate.poison = True  # type: ignore[attr-defined]
@@ -43,7 +44,7 @@ def note_claims(interpreter: Interpreter, device: str) -> None:
     """Remembers which nodes the device took."""
     if device != "cpu":
         nodes = (n for graph in interpreter.explain().subgraphs for n in graph.nodes)
-        CLAIMS.extend((n.op, n.owner == device) for n in nodes)
+        CLAIMS.extend((n.op, n.owner == device.split()[0]) for n in nodes)
 
 
 @contextmanager

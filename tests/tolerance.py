@@ -32,6 +32,30 @@ FIXED_POINT = {16: 4e-4, 32: 3e-7, "inverse square root": 2e-6}
 """Fixed-point functions against the real ones: of 1, by bits; the inverse square root of itself."""
 
 
+HALF_UNIT = 2.0**-11
+HALF_LEAST = 2.0**-25
+HALF_LARGEST = 65520.0
+"""Of IEEE half: the unit roundoff, half of the smallest positive number, and what is infinite."""
+
+
+def assert_close_as_half(got: Any, expected: Any, what: str = "") -> None:
+    """Float32 results that were stored as half once: of a result y of single precision, whose own
+    tolerance is t, |difference| <= HALF_UNIT * |y| + HALF_LEAST + (1 + HALF_UNIT) * t, and infinity
+    from HALF_LARGEST. Others must be equal."""
+    got, expected = np.asarray(got), np.asarray(expected)
+    relative, absolute = SINGLE_OP["float32"]
+    if expected.dtype != np.float32:
+        assert_close(got, expected, what)
+        return
+    assert (got.shape, got.dtype) == (expected.shape, expected.dtype), what
+    infinite = np.abs(expected) >= HALF_LARGEST
+    rounded = np.where(infinite, np.copysign(np.float32(np.inf), expected), expected)
+    grown = 1 + HALF_UNIT
+    finite = np.abs(rounded[np.isfinite(rounded)])
+    least = HALF_LEAST / max(1.0, finite.max(initial=0.0))
+    _assert_floats(got, rounded, (grown * relative + HALF_UNIT, grown * absolute + least), what)
+
+
 def assert_close(got: Any, expected: Any, what: str = "") -> None:
     """Shape and dtype first, then the values, within the tolerance of one operator."""
     got, expected = np.asarray(got), np.asarray(expected)

@@ -85,7 +85,8 @@ def finish(
     if image.dtype == TensorType.FLOAT32:
         added = np.zeros(channels, np.float32) if bias is None else bias
         ref = low.computed(("bias", "float", channels, *key), lambda: arrange(added))
-        types: dict[str, object] = {"IN_T": "float", "W_T": "float", "ACC_T": "float"}
+        types: dict[str, object] = {"IN_T": low.ctype(at.image), "W_T": low.ctype(at.weights)}
+        types["ACC_T"] = "float"
         return Finish([ref, *bounds], types, 0, 0, lambda values: values, False)
 
     zero_point, output_zero_point = per_tensor(image)[1], per_tensor(low.output_tensor())[1]

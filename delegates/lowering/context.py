@@ -57,11 +57,19 @@ class Options:
     precision: str = "fp32"
 
     def stored(self, tensor: Tensor) -> TensorType:
-        """The type in which a tensor lies on the device: its own, but FLOAT16 for FLOAT32 where the
-        precision is "fp16". Variables keep theirs."""
-        if self.precision == "fp16" and tensor.dtype == TensorType.FLOAT32:
-            return TensorType.FLOAT32 if tensor.is_variable else TensorType.FLOAT16
-        return tensor.dtype
+        """The type in which a tensor lies on the device: its own, but variables', which keep
+        theirs, is `computed`."""
+        return tensor.dtype if tensor.is_variable else self.computed(tensor.dtype)
+
+    def computed(self, dtype: TensorType) -> TensorType:
+        """The type that kernels read and write: FLOAT16 for FLOAT32 where the precision is
+        "fp16"."""
+        narrow = self.precision == "fp16" and dtype == TensorType.FLOAT32
+        return TensorType.FLOAT16 if narrow else dtype
+
+    def narrowed(self, tensor: Tensor) -> bool:
+        """Whether a tensor lies on the device in a smaller type than its own."""
+        return self.stored(tensor) != tensor.dtype
 
 
 class Lowering:
@@ -106,11 +114,12 @@ class Lowering:
         return self.tensor(i).dtype
 
     def ctype(self, i: int = 0) -> str:
-        """C's name of the type in which input `i` lies on the device."""
-        return C_TYPES[self.options.stored(self.tensor(i))]
+        """C's name of the type of what `input` gives."""
+        return C_TYPES[self.options.computed(self.dtype(i))]
 
     def output_ctype(self, j: int = 0) -> str:
-        return C_TYPES[self.options.stored(self.output_tensor(j))]
+        """C's name of the type of what `output` gives."""
+        return C_TYPES[self.options.computed(self.output_tensor(j).dtype)]
 
     def require_dtype(self, i: int, *allowed: TensorType) -> TensorType:
         dtype = self.dtype(i)
@@ -134,23 +143,30 @@ class Lowering:
     # Memory.
 
     def input(self, i: int = 0) -> Ref:
-        """The buffer of input `i`, in its own layout; constants are uploaded as they are."""
-        tensor = self.tensor(i)
-        if tensor.data is None:
-            return Ref(Memory.TENSOR, self.program.root(self.node.inputs[i]))
-        stored = NUMPY[self.options.stored(tensor)]
-        return self.packed(i, ("plain", stored.str), lambda values: values.astype(stored, copy=False))
+        """Input `i`, row-major, of elements of `ctype(i)`; constants are uploaded."""
+        return self._input(i, self.options.computed(self.dtype(i)))
 
     def wide_input(self, i: int = 0) -> Ref:
-        """Input `i` as it is in the graph: converted where it lies in another type."""
+        """Input `i`, row-major, of elements of its own type whatever the precision."""
+        return self._input(i, self.dtype(i))
+
+    def state(self, i: int) -> Ref:
+        """The memory of variable input `i`, of its own type, which kernels update."""
+        self.require(self.tensor(i).is_variable, f"input {i} is no variable")
+        return Ref(Memory.TENSOR, self.node.inputs[i])
+
+    def _input(self, i: int, wanted: TensorType) -> Ref:
         tensor = self.tensor(i)
         if tensor.data is not None:
-            return self.packed(i, "plain", lambda values: values)
-        if self.options.stored(tensor) == tensor.dtype:
-            return self.input(i)
-        wide = self.scratch(byte_size(tensor.shape, tensor.dtype))
-        self.convert(self.input(i), self.ctype(i), wide, C_TYPES[tensor.dtype], tensor.shape)
-        return wide
+            dtype = NUMPY[wanted]
+            return self.packed(i, dtype.str, self.narrow if dtype == np.float16 else as_it_is)
+        ref = Ref(Memory.TENSOR, self.program.root(self.node.inputs[i]))
+        stored = self.options.stored(tensor)
+        if stored == wanted:
+            return ref
+        converted = self.scratch(byte_size(tensor.shape, wanted))
+        self.convert(ref, C_TYPES[stored], converted, C_TYPES[wanted], tensor.shape)
+        return converted
 
     def convert(self, x: Ref, source: str, y: Ref, target: str, shape: Shape) -> None:
         """Records the launch that copies elements of the C type `source` as ones of `target`."""
@@ -168,7 +184,10 @@ class Lowering:
         return ref, self.graph.tensors[border.source].shape, border.top, border.left
 
     def output(self, j: int = 0) -> Ref:
-        self.output_tensor(j)
+        """The buffer of output `j`, of elements of `output_ctype(j)`."""
+        tensor = self.output_tensor(j)
+        as_computed = self.options.stored(tensor) == self.options.computed(tensor.dtype)
+        self.require(as_computed, f"output {j} is a variable")
         return Ref(Memory.TENSOR, self.node.outputs[j])
 
     def packed(self, i: int, tag: object, pack: Callable[[Array], Array]) -> Ref:
@@ -182,6 +201,13 @@ class Lowering:
         values = tensor.data
         key = (self._digest(values), tensor.dtype, tensor.shape, tag)
         return self._constant(key, lambda: pack(decode(values, tensor.dtype, tensor.shape)))
+
+    def narrow(self, array: Array) -> Array:
+        """Packed values of a FLOAT32 tensor as kernels read them; too large ones are infinite."""
+        if self.options.computed(TensorType.FLOAT32) == TensorType.FLOAT32:
+            return array
+        with np.errstate(over="ignore"):
+            return array.astype(np.float16) if array.dtype == np.float32 else array
 
     def constant(self, array: Array) -> Ref:
         """A small constant that the lowering computed: a table, a list of sizes, multipliers."""
@@ -221,7 +247,15 @@ class Lowering:
         return FLAG
 
     def alias(self, j: int = 0, i: int = 0) -> None:
-        """Lets output `j` be the memory of input `i`: no launch."""
+        """Lets output `j` have the bits of input `i`: the same memory without a launch, but where
+        one of them is narrowed."""
+        pair = self.tensor(i), self.output_tensor(j)
+        narrow = [self.options.narrowed(tensor) for tensor in pair]
+        if narrow[0] != narrow[1]:
+            types = ["half" if n else "float" for n in narrow]
+            x = Ref(Memory.TENSOR, self.program.root(self.node.inputs[i]))
+            self.convert(x, types[0], self.output(j), types[1], pair[narrow.index(True)].shape)
+            return
         self.program.aliases[self.node.outputs[j]] = self.program.root(self.node.inputs[i])
 
     # Launches.
@@ -266,6 +300,10 @@ def _argument(arg: Value) -> Argument:
 
 def elements(shape: Shape) -> int:
     return math.prod(shape)
+
+
+def as_it_is(values: Array) -> Array:
+    return values
 
 
 def byte_size(shape: Shape, dtype: TensorType) -> int:

@@ -15,17 +15,10 @@ from litegpu.schema.enums import ActivationFunctionType, Padding, TensorType
 
 from ..fusion import Tail
 from ..program import Ref
-from .channels import INT32_DEPTH, Matrices, Operands, finish, require_types
+from .channels import Matrices, Operands, finish, require_types
 from .context import Lowering, elements
+from .conv_variants import Size, padded_blocks, variant
 from .registry import lowers
-
-CPU_LANES = 8
-CPU_PIXELS = 6
-GPU_SIDE = 16
-GPU_PIXELS = 4
-PATCH_DEPTH = 8
-LARGEST_PATCH = 512
-"""On CPUs, windows of up to so many elements in pixels of few channels are gathered first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +34,16 @@ class Axis:
     size: int
     step: int = 1
     first: int = 0
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the outputs are all of the result."""
+        return self.outputs == self.size
+
+    def is_pointwise(self, inputs: int) -> bool:
+        """Whether output q reads input q alone, and there are no others of the `inputs`."""
+        alone = self.taps == self.stride == 1 and self.before == 0
+        return alone and self.outputs == inputs
 
 
 def axis(low: Lowering, size: int, taps: int, stride: int, dilation: int, padding: Padding) -> Axis:
@@ -71,69 +74,6 @@ class Part:
     cols: Axis
     matrices: Matrices
     tag: object = 0
-
-
-def padded_blocks(values: Array, groups: int, width: int) -> Array:
-    """[filters, ...] as [groups * blocks, width, ...]: each group filled up with zeros."""
-    grouped = values.reshape(groups, len(values) // groups, *values.shape[1:])
-    short = -grouped.shape[1] % width
-    padded = np.pad(grouped, [(0, 0), (0, short), *[(0, 0)] * (values.ndim - 1)])
-    blocks = padded.shape[0] * padded.shape[1] // width
-    return padded.reshape(blocks, width, *values.shape[1:])
-
-
-def in_pairs(blocks: Array) -> Array:
-    """[blocks, width, runs, depth] as int16 [blocks, runs, depth / 2, width, 2]."""
-    even = np.pad(blocks, [(0, 0)] * 3 + [(0, blocks.shape[3] % 2)]).astype(np.int16)
-    count, width, runs, depth = even.shape
-    return even.reshape(count, width, runs, depth // 2, 2).transpose(0, 2, 3, 1, 4)
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """How the kernel is built for one part, see conv.cl. `gathered`: elements of a window that are
-    gathered first, or 0; `paired`: whether weights lie in pairs of channels."""
-
-    on_cpu: bool
-    each: int
-    pixels: int
-    gathered: int
-    paired: bool
-
-    @property
-    def side(self) -> int:
-        """Work items along each side of a block."""
-        return 1 if self.on_cpu else GPU_SIDE
-
-    @property
-    def width(self) -> int:
-        """Filters of a block."""
-        return self.each * (CPU_LANES if self.on_cpu else GPU_SIDE)
-
-
-def variant(
-    low: Lowering, dtype: TensorType, taps: int, depth: int, group_filters: int, count: int
-) -> Variant:
-    """The kernel for sums of `taps` * `depth` products, `count` of them for each filter."""
-    is_long = dtype == TensorType.INT16 and taps * depth >= INT32_DEPTH
-    on_cpu = low.info.is_cpu and not is_long
-    lanes, widest = (CPU_LANES, 2) if on_cpu else (GPU_SIDE, 4)
-    each = next(n for n in (1, 2, 4) if n == widest or n * lanes >= group_filters)
-    if not on_cpu:
-        return Variant(on_cpu, each, GPU_PIXELS, 0, False)
-    small = depth <= PATCH_DEPTH and 1 < taps * depth <= LARGEST_PATCH
-    pixels = 1 if count == 1 else CPU_PIXELS
-    paired = dtype != TensorType.FLOAT32
-    return Variant(on_cpu, each, pixels, taps * depth if small else 0, paired)
-
-
-def packed_weights(values: Array, groups: int, taps: int, depth: int, how: Variant) -> Array:
-    """[filters, height, width, depth] as the kernel reads them."""
-    runs = (1, how.gathered) if how.gathered else (taps, depth)
-    blocks = padded_blocks(values.reshape(len(values), *runs), groups, how.width)
-    if how.paired:
-        return in_pairs(blocks)
-    return blocks.reshape(len(blocks), how.width, taps * depth).transpose(0, 2, 1)
 
 
 def convolve(
@@ -171,31 +111,34 @@ def launch(
 ) -> None:
     batch, height, width, channels = image.shape
     dtype, rows, cols = low.dtype(at.image), part.rows, part.cols
-    filters, taps = low.output_tensor().shape[3], rows.taps * cols.taps
+    filters, count = low.output_tensor().shape[3], batch * rows.outputs * cols.outputs
     depth, group_filters = channels // groups, filters // groups
-    count = batch * rows.outputs * cols.outputs
-    how = variant(low, dtype, taps, depth, group_filters, count)
+    pointwise = rows.is_pointwise(height) and cols.is_pointwise(width)
+    dense = rows.is_dense and cols.is_dense
+    taps = rows.taps * cols.taps
+    size = Size(taps, depth, groups, group_filters, count, pointwise, dense)
+    how = variant(low, dtype, low.ctype(at.image), size)
 
     def arrange(values: Array) -> Array:
         return padded_blocks(values, groups, how.width).reshape(-1)
 
-    tag = (low.node.op, part.tag, groups, how)
+    tag = (low.node.op, part.tag, groups, how.packing)
     done = finish(
         low, at, activation, filters, channel_axis, taps * depth, arrange, part.matrices, tag
     )
 
     def pack(values: Array) -> Array:
-        return packed_weights(part.matrices(done.centered(values)), groups, taps, depth, how)
+        return how.pack(low.narrow(part.matrices(done.centered(values))), size)
 
     blocks = groups * -(-group_filters // how.width)
     low.launch(
         "conv",
         "conv",
-        [-(-count // (how.pixels * how.side)) * how.side, blocks * how.side],
+        how.threads(count, blocks),
         [
             image.ref,
             low.packed(at.weights, ("weights", *tag, done.weights_zero_point), pack),
-            low.constant(np.full(max(depth, 1), done.zero_point, NUMPY[dtype])),
+            low.constant(low.narrow(np.full(max(depth, 1), done.zero_point, NUMPY[dtype]))),
             tail.output,
             *done.args,
             *(height, width, channels, depth, group_filters, blocks // groups, filters),
@@ -204,15 +147,8 @@ def launch(
             *(rows.size, cols.size, rows.step, cols.step, rows.first, cols.first),
             *tail.args,
         ],
-        defines={
-            **done.defines,
-            **({"W_T": "short"} if how.paired else {}),
-            "CPU_DEVICE": int(how.on_cpu),
-            "EACH": how.each,
-            "PIXELS": how.pixels,
-            "PATCH": 1 << max(4, how.gathered.bit_length()) if how.gathered else 0,
-        },
-        block=[how.side, how.side],
+        defines={**done.defines, **how.defines},
+        block=how.block,
         prelude=tail.prelude,
     )
 

@@ -71,7 +71,7 @@ def view(ref: Ref, shape: Sequence[int], itemsize: int) -> View:
 def itemsize(low: Lowering, tensor: Tensor) -> int:
     """Bytes of an element on the device; strings and variants are refused."""
     low.require(tensor.dtype not in OBJECTS, f"{tensor.dtype.name} is not a type of numbers")
-    return NUMPY[tensor.dtype].itemsize
+    return NUMPY[low.options.computed(tensor.dtype)].itemsize
 
 
 def source(low: Lowering, i: int, shape: Sequence[int] | None = None) -> View:

@@ -40,7 +40,7 @@ def depthwise_conv2d(low: Lowering, node: Node) -> None:
     weights = low.packed(
         1,
         (*tag, done.weights_zero_point),
-        lambda values: done.centered(values).reshape(taps, filters),
+        lambda values: low.narrow(done.centered(values).reshape(taps, filters)),
     )
     tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
     vectors = low.info.is_cpu and multiplier == 1 and not done.is_long

@@ -29,7 +29,7 @@ def elementwise(low: Lowering, node: Node) -> None:
     emit = Emit(low)
     text, tensor = extend(emit, express(emit, node, "i"), 0, "i")
     target = low.graph.tensors[tensor]
-    ctype = C_TYPES[low.options.stored(target)]
+    ctype = C_TYPES[low.options.computed(target.dtype)]
     arguments = ", ".join([*emit.declarations, f"GLOBAL {ctype}* RESTRICT y", "int n"])
     body = BODY.format(arguments=arguments, ctype=ctype, text=text)
     count = elements(target.shape)

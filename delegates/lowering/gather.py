@@ -98,7 +98,8 @@ def embedding_lookup(low: Lowering, node: Node) -> None:
     table, blocks = low.input(1), max(1, width // max(1, size))
     args: list[Value] = [low.input(0), table, scales, low.output(), low.flag()]
     args += [rows, width, size, blocks if per_row else 0, count * width]
-    low.launch("gather", "embed_scaled", [count * width], args, {}, block(low))
+    defines = {"OUT_T": low.output_ctype()}
+    low.launch("gather", "embed_scaled", [count * width], args, defines, block(low))
 
 
 def row_scales(low: Lowering, width: int) -> tuple[Ref, int, bool]:

@@ -40,11 +40,11 @@ def fully_connected(low: Lowering, node: Node) -> None:
         hybrid(low, options, rows, units, depth)
         return
     activation = options.fused_activation_function
-    left = Left(low.input(0), C_TYPES[dtype], depth, 1)
+    left = Left(low.input(0), low.ctype(0), depth, 1)
     right = weights_of(low, units, depth)
     bounds: Any = result_range(low, activation)
     if dtype == T.FLOAT32:
-        bias = low.input(2) if low.has(2) else low.constant(np.zeros(units, np.float32))
+        bias = low.wide_input(2) if low.has(2) else low.constant(np.zeros(units, np.float32))
         sums = product.float_sums(low, bias, bounds)
     else:
         left = replace(left, zero_point=per_tensor(low.tensor(0))[1])
@@ -72,7 +72,7 @@ def weights_of(
 
     return Right(
         1,
-        ctype or element_type(dtype),
+        ctype or element_type(low.options.computed(dtype)),
         1,
         0,
         1,
@@ -129,7 +129,7 @@ def hybrid(
     low.require(depth < MOST_DEPTH, f"a depth of {depth} does not fit 32 bits")
     quant = low.tensor(1).quant
     blocks = None if quant is None else quant.blocks
-    bias = low.input(2) if low.has(2) else low.constant(np.zeros(units, np.float32))
+    bias = low.wide_input(2) if low.has(2) else low.constant(np.zeros(units, np.float32))
     bounds: Any = result_range(low, activation)
     if blocks is not None:
         right = blockwise(low, units, depth, blocks)
@@ -179,7 +179,7 @@ def batch_matmul(low: Lowering, node: Node) -> None:
     batches = batches_of(a, b)
     sizes = Sizes(rows, columns, depth, batches)
     steps = (1, rows) if options.adj_x else (depth, 1)
-    left = Left(low.input(0), C_TYPES[dtype], *steps)
+    left = Left(low.input(0), low.ctype(0), *steps)
     right = right_of(low, b, options.adj_y)
     if is_hybrid:
         low.require(depth < MOST_DEPTH, f"a depth of {depth} does not fit 32 bits")
@@ -213,7 +213,7 @@ def right_of(low: Lowering, shape: Shape, is_adjoint: bool) -> Right:
 
     return Right(
         1,
-        C_TYPES[low.dtype(1)],
+        low.ctype(1),
         elements(shape[:-2]),
         first * second,
         *steps,

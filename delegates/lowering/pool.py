@@ -9,7 +9,7 @@ from litegpu.ops.window_geometry import window
 from litegpu.schema.enums import Padding, TensorType
 from litegpu.schema.options import Pool2DOptions
 
-from .context import C_TYPES, Lowering, elements
+from .context import Lowering, elements
 from .copy import pack
 from .quantization import SMALL_INTEGERS, result_range
 from .registry import lowers
@@ -34,7 +34,7 @@ def pool(low: Lowering, node: Node) -> None:
     tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
     pixels = batch * out_height * out_width
     tile = CPU_TILE if low.info.is_cpu else pack(low, channels, pixels * channels)
-    defines = {"KIND": KINDS[node.op], "T": C_TYPES[dtype], "TILE": tile}
+    defines = {"KIND": KINDS[node.op], "T": low.ctype(), "TILE": tile}
     defines |= accumulation(dtype, node.op, taps)
     low.launch(
         "pool",

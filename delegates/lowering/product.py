@@ -11,7 +11,7 @@ from litegpu.graph import Array
 from litegpu.schema.enums import TensorType as T
 
 from ..program import Ref
-from .context import C_TYPES, Lowering
+from .context import C_TYPES, Lowering, as_it_is
 from .quantization import multipliers
 
 PLAIN, HYBRID, REAL, FIXED, FIXED_WIDE, STORED = range(6)
@@ -20,6 +20,13 @@ PANEL = 16
 FEW_ROWS = 8
 SIDE = 16
 DOT_BLOCK = 64
+PANEL_TYPES = {
+    "float": np.float32,
+    "half": np.float16,
+    "short": np.int16,
+    "char": np.int8,
+    "uchar": np.uint8,
+}
 ROW_TILES = ((4, 6, 1), (1, 2, 2), (0, 1, 4))
 """On CPUs, from so many rows: rows of a work item, steps of the depth that it sums apart."""
 
@@ -147,7 +154,8 @@ def pack_panels(b: Array, zero_point: int, dtype: Any) -> Array:
     matrices, depth, columns = b.shape
     panels = -(-columns // PANEL)
     padded = np.zeros((matrices, depth, panels * PANEL), dtype)
-    padded[:, :, :columns] = b if not zero_point else b.astype(dtype) - dtype(zero_point)
+    with np.errstate(over="ignore"):
+        padded[:, :, :columns] = b if not zero_point else b.astype(dtype) - dtype(zero_point)
     split = padded.reshape(matrices, depth, panels, PANEL)
     return np.ascontiguousarray(split.transpose(0, 2, 1, 3))
 
@@ -155,7 +163,7 @@ def pack_panels(b: Array, zero_point: int, dtype: Any) -> Array:
 def _by_panels(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums) -> None:
     panels = -(-sizes.columns // PANEL)
     b_type = "short" if right.zero_point else right.ctype
-    dtype = {"float": np.float32, "short": np.int16, "char": np.int8, "uchar": np.uint8}[b_type]
+    dtype = PANEL_TYPES[b_type]
     values = right.values
     if values is not None:
         zero_point = right.zero_point
@@ -198,10 +206,11 @@ def _by_blocks(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums
     steps = [right.matrix_step, right.depth_step, right.column_step]
     ref = low.input(right.input) if values is None else None
     if values is not None:
+        narrow = low.narrow if right.ctype == "half" else as_it_is
         ref = low.packed(
             right.input,
             ("columns", right.tag),
-            lambda w: np.ascontiguousarray(values(w).swapaxes(1, 2)),
+            lambda w: narrow(np.ascontiguousarray(values(w).swapaxes(1, 2))),
         )
         steps = [sizes.depth * sizes.columns, 1, sizes.depth]
     low.require(len(sizes.batches) < 65536, "more than 65535 products")
@@ -239,7 +248,7 @@ def quantize_rows(low: Lowering, rows: int, depth: int, asymmetric: bool) -> tup
         "quantize_rows",
         [rows * lanes],
         [low.input(0), centered, scales, depth],
-        {"BLOCK": lanes, "ASYMMETRIC": int(asymmetric)},
+        {"BLOCK": lanes, "ASYMMETRIC": int(asymmetric), "T": low.ctype()},
         block=[lanes],
     )
     return centered, scales

@@ -140,7 +140,7 @@ def computation(
     if dtype == T.BOOL:
         kind = BOOLEAN_KINDS.get(op, 5)
     is_float = dtype == T.FLOAT32
-    defines: dict[str, object] = {"KIND": kind, "T": C_TYPES[dtype], "IS_FLOAT": int(is_float)}
+    defines: dict[str, object] = {"KIND": kind, "T": low.ctype(), "IS_FLOAT": int(is_float)}
     defines["START"] = start_of(kind, dtype)
     defines["ACC"] = "float" if is_float else WRAPPING.get(dtype, "int")
     result: list[int | np.float32] = [0, 0, 0, 0, 0, 0, np.float32(0), np.float32(0)]

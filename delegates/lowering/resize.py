@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from litegpu.dtypes import NUMPY
 from litegpu.graph import Array, Node
 from litegpu.ops import resize as reference
 from litegpu.schema.enums import TensorType as T
 from litegpu.schema.options import ResizeBilinearOptions, ResizeNearestNeighborOptions
 
-from .context import C_TYPES, Lowering, elements
-from .copy import pack
+from .context import Lowering, elements
+from .copy import itemsize, pack
 from .registry import lowers
 
 FLOATS, BYTES, UNITS = range(3)
@@ -43,17 +42,17 @@ def resize_bilinear(low: Lowering, node: Node) -> None:
     pairs = zip(low.shape(0)[1:3], low.output_tensor().shape[1:3], strict=True)
     low.require(elements(low.shape(0)) > 0, "the input is empty")
     tables = [table(along(size, out, options)) for size, out in pairs]
-    launch(low, "resize_bilinear", tables, {"T": C_TYPES[dtype], "KIND": kind, "ACC": acc})
+    launch(low, "resize_bilinear", tables, {"T": low.ctype(), "KIND": kind, "ACC": acc})
 
 
 @lowers("RESIZE_NEAREST_NEIGHBOR")
 def resize_nearest(low: Lowering, node: Node) -> None:
-    dtype = low.require_dtype(0, *reference.COPIED)
+    low.require_dtype(0, *reference.COPIED)
     options = node.options if node.options is not None else ResizeNearestNeighborOptions()
     pairs = zip(low.shape(0)[1:3], low.output_tensor().shape[1:3], strict=True)
     low.require(elements(low.shape(0)) > 0, "the input is empty")
     tables = [reference.nearest(size, out, options).astype(np.int32) for size, out in pairs]
-    launch(low, "resize_nearest", tables, {"T": COPIED[NUMPY[dtype].itemsize]})
+    launch(low, "resize_nearest", tables, {"T": COPIED[itemsize(low, low.tensor(0))]})
 
 
 def launch(low: Lowering, entry: str, tables: list[Array], defines: dict[str, object]) -> None:

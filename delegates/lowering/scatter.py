@@ -28,7 +28,7 @@ def scatter_nd(low: Lowering, node: Node) -> None:
     fill(low, y)
     positions = flat_positions(low, 0, count, dims)
     args: list[Value] = [low.input(1), positions, y.ref, inner, count]
-    defines = {"T": C_TYPES[dtype], "IS_BOOL": int(dtype == TensorType.BOOL)}
+    defines = {"T": low.ctype(1), "IS_BOOL": int(dtype == TensorType.BOOL)}
     low.launch("scatter", "scatter_add", [count * inner], args, defines, block(low))
 
 

@@ -7,7 +7,7 @@ import math
 from litegpu.graph import Node
 from litegpu.schema.enums import TensorType as T
 
-from .context import C_TYPES, Lowering, Value
+from .context import Lowering, Value
 from .copy import block
 from .registry import lowers
 
@@ -41,7 +41,7 @@ def segment(low: Lowering, node: Node) -> None:
         "MAX": (LEAST[dtype], f"{pick}(a, b)"),
         "MIN": (LARGEST[dtype], f"{least}(a, b)"),
     }[node.op.rsplit("_", 1)[1]]
-    defines = {"T": C_TYPES[dtype], "START": start, "REDUCE(a, b)": reduction}
+    defines = {"T": low.ctype(), "START": start, "REDUCE(a, b)": reduction}
     args: list[Value] = [
         low.input(0),
         low.input(1),

@@ -22,14 +22,14 @@ MOST_COMPARISONS = 1 << 32
 
 @lowers("ARG_MAX", "ARG_MIN")
 def arg_extreme(low: Lowering, node: Node) -> None:
-    dtype = low.require_dtype(0, *REALS, T.BOOL)
+    low.require_dtype(0, *REALS, T.BOOL)
     shape = low.shape(0)
     axis = normalize_axis(int(low.values(1).reshape(-1)[0]), len(shape))
     size, inner = shape[axis], math.prod(shape[axis + 1 :])
     count = math.prod(shape[:axis]) * inner
     low.require(count * size < 2**31, "the tensor has 2^31 elements or more")
     defines = {
-        "T": C_TYPES[dtype],
+        "T": low.ctype(),
         "OUT": C_TYPES[low.output_tensor().dtype],
         "LARGEST": int(node.op == "ARG_MAX"),
     }
@@ -44,7 +44,7 @@ def arg_extreme(low: Lowering, node: Node) -> None:
 
 @lowers("TOPK_V2")
 def top_k(low: Lowering, node: Node) -> None:
-    dtype = low.require_dtype(0, *REALS)
+    low.require_dtype(0, *REALS)
     *outer, k = low.output_tensor(0).shape
     if k == 0:
         return
@@ -52,7 +52,7 @@ def top_k(low: Lowering, node: Node) -> None:
     low.require(rows * size < 2**31, "the tensor has 2^31 elements or more")
     passes = k if low.info.is_cpu else size
     low.require(rows * size * passes <= MOST_COMPARISONS, f"rows of {size} values are too long")
-    defines = {"T": C_TYPES[dtype], "PLACE": C_TYPES[low.output_tensor(1).dtype]}
+    defines = {"T": low.ctype(), "PLACE": C_TYPES[low.output_tensor(1).dtype]}
     count = rows if low.info.is_cpu else rows * size
     entry = "top_k_by_passes" if low.info.is_cpu else "top_k_by_rank"
     args: list[Value] = [low.input(0), low.output(0), low.output(1), size, k, count]
