@@ -15,7 +15,6 @@ from .samples import Entry, Sample
 from .structure import called
 from .trace import Invocation
 
-
 ONE_GRAPH = "LiteRT shows the graph that is run: bodies of control flow are not looked into"
 
 
