@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..delegate import DelegateWarning
-from ..loading import load
+from ..graph import Model
 from ..ops.registry import Op
 from ..pictures import Normalization, Pixels
 from ..plugins import LoadedDelegate, load_delegate
@@ -22,7 +22,7 @@ from .isolated import Isolated
 from .ledger import Ledger
 from .litert import LiteRT, PeerError
 from .result import FAILED, OK, WRONG, Comparison, GroupResult, RunFacts, TensorResult
-from .samples import Entry, Sample, Source, entry, source
+from .samples import Entry, Sample, Source, entry, open_any, source
 from .sides import Reference, Side
 from .structure import Unit, facts, is_observable, units
 from .tolerances import tolerances as tolerances_of
@@ -34,7 +34,7 @@ MODES = ("cumulative", "isolated")
 
 
 def compare(
-    model: str | os.PathLike[str] | bytes,
+    model: str | os.PathLike[str] | bytes | Model,
     delegate: Any,
     inputs: Any = None,
     *,
@@ -69,7 +69,7 @@ def compare(
         raise ValueError(f"mode is {mode!r}; {' or '.join(map(repr, MODES))} expected")
     started = time.perf_counter()
     compared = load_delegate(delegate) if isinstance(delegate, str) else delegate
-    made = _open(model)
+    made = open_any(model)
     entered = entry(made, signature)
     given = source(entered, inputs, samples, seed, pixels)
     limits = tolerances_of(tolerances, mode, precision(compared))
@@ -81,12 +81,6 @@ def compare(
     finally:
         peer.close()
     return run.result(peer, given, _name(model), seed, time.perf_counter() - started)
-
-
-def _open(model: Any) -> Any:
-    if isinstance(model, str | os.PathLike):
-        return load(model, None)
-    return load(None, model)
 
 
 def _name(model: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..conversion import convert
 from ..graph import Array, Graph, Model, Shape
+from ..loading import load
 from ..metadata import normalization
 from ..pictures import MODES, Normalization, Pixels, read_picture
 from ..random_inputs import random_values
@@ -43,6 +45,15 @@ class Source:
     text: str
     count: int | None
     samples: Iterator[Sample]
+
+
+def open_any(model: str | os.PathLike[str] | bytes | Model) -> Model:
+    """The verified model of a path or of a file's bytes; a `Model` as it is."""
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, str | os.PathLike):
+        return load(model, None)
+    return load(None, model)
 
 
 def entry(model: Model, signature: str | None) -> Entry:
