@@ -26,7 +26,10 @@ SCALARS = {
 }
 """NumPy's scalar of each type that a kernel takes by value."""
 
-ENTRY = {"cl": r"__kernel\s+void\s+{}\s*\(([^)]*)\)"}
+ENTRY = {
+    "cl": r"__kernel\s+void\s+{}\s*\(([^)]*)\)",
+    "cu": r'extern "C" __global__ void\s+(?:__launch_bounds__\([^)]*\)+\s*)?{}\s*\(([^)]*)\)',
+}
 """The parameters of an entry, by kernel language."""
 
 

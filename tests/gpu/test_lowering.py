@@ -26,8 +26,10 @@ from litegpu.schema.writer import write_model
 from tests.cases import Case, feeds, model_of
 from tests.operator_cases import cases_by_operator
 
-from .fakes import FAKES, Lowered, LoweringOnly, lower
+from .fakes import CUDA, FAKES, Lowered, LoweringOnly, lower
 from .signatures import accepts, parameters
+
+KINDS = {**FAKES, "cuda": CUDA}
 
 CASES = {op: found for op, found in cases_by_operator().items() if op in LOWERINGS}
 
@@ -42,7 +44,7 @@ def test_every_lowering_has_cases() -> None:
     assert not set(LOWERINGS) - set(CASES)
 
 
-@pytest.mark.parametrize("kind", FAKES)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("op", sorted(CASES))
 def test_lowering(op: str, kind: str) -> None:
     """Refusals repeat themselves, lowering twice gives the same, arguments are what the kernels
@@ -57,7 +59,7 @@ def test_lowering(op: str, kind: str) -> None:
 
 def lower_case(case: Case, kind: str) -> LoweringOnly:
     content = write_model(model_of(case))
-    delegate = lower(content, FAKES[kind], feeds(case))
+    delegate = lower(content, KINDS[kind], feeds(case))
     assert not delegate.unstable
     return delegate
 
@@ -72,7 +74,7 @@ def check_repeatable(lowered: Lowered, delegate: LoweringOnly) -> None:
 def check_launches(lowered: Lowered, delegate: LoweringOnly, what: str) -> None:
     info = delegate.device.info
     for launch in lowered.program.launches:
-        declared = parameters(launch.kernel)
+        declared = parameters(launch.kernel, "cu" if info.arch else "cl")
         where = f"{what}: {launch.kernel.stem}.{launch.kernel.entry}({', '.join(declared)})"
         assert len(declared) == len(launch.args), where
         for parameter, arg in zip(declared, launch.args, strict=True):
