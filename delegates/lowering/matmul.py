@@ -103,11 +103,12 @@ def integer_sums(
             acc = "long"
         elif options.quantized_bias_type != T.INT32:
             kind, real = product.FIXED, rounded
-    if low.has(2):
-        bias = low.input(2), C_TYPES[low.dtype(2)]
-    else:
-        bias = low.constant(np.zeros(units, np.int32)), "int"
-    return product.integer_sums(low, kind, real, bias, zero_point, bounds, acc)
+    none = np.zeros(units, np.int32)
+    bias = (low.input(2), C_TYPES[low.dtype(2)]) if low.has(2) else (low.constant(none), "int")
+    sums = product.integer_sums(low, kind, real, bias, zero_point, bounds, acc)
+    if low.has(2) and not (low.is_constant(2) and low.dtype(2) == T.INT32):
+        return sums
+    return replace(sums, added=low.values(2) if low.has(2) else none)
 
 
 def column_scales(low: Lowering, columns: int, axis: int) -> Array:
@@ -237,7 +238,8 @@ def integer_products(low: Lowering, columns: int) -> tuple[Sums, list[int]]:
     """(how sums are rescaled, zero points of both operands)."""
     is_short = low.dtype(0) == T.INT16
     acc = "long" if is_short else "int"
-    bias = low.constant(np.zeros(columns, np.int32)), "int"
+    none = np.zeros(columns, np.int32)
+    bias = low.constant(none), "int"
     bounds: Any = result_range(low, NO_ACTIVATION)
     if low.output_tensor().dtype == T.INT32:
         return product.integer_sums(low, product.STORED, np.zeros(0), bias, 0, bounds, acc), [0, 0]
@@ -246,4 +248,4 @@ def integer_products(low: Lowering, columns: int) -> tuple[Sums, list[int]]:
     real = np.full(columns, float(np.float32(left) * np.float32(right)) / scale)
     kind = product.FIXED_WIDE if is_short else product.FIXED
     sums = product.integer_sums(low, kind, real, bias, zero_point, bounds, acc)
-    return sums, [a_zero, b_zero]
+    return replace(sums, added=none), [a_zero, b_zero]

@@ -11,6 +11,7 @@ from litegpu.graph import Array
 from litegpu.schema.enums import TensorType as T
 
 from ..program import Ref
+from . import tiled_product
 from .context import C_TYPES, Lowering, as_it_is
 from .quantization import multipliers
 
@@ -35,7 +36,8 @@ ROW_TILES = ((4, 6, 1), (1, 2, 2), (0, 1, 4))
 class Sums:
     """How sums become results: the kind of rescaling and its parameters by column.
 
-    `bounds` are the smallest and largest result. `row_scales` belong to hybrid products.
+    `bounds` are the smallest and largest result. `row_scales` belong to hybrid products. `added`:
+    the bias, where it is a constant of int32.
     """
 
     kind: int
@@ -47,6 +49,7 @@ class Sums:
     row_scales: Ref
     zero_point: int = 0
     acc: str = "float"
+    added: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,9 @@ def integer_sums(
 def multiply(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums) -> None:
     """Records the product of the present node, whose output 0 is its result."""
     low.require(sizes.depth > 0, "the product has no depth")
-    if low.info.is_cpu:
+    if low.info.arch:
+        tiled_product.multiply(low, left, right, sizes, sums)
+    elif low.info.is_cpu:
         _by_panels(low, left, right, sizes, sums)
     else:
         _by_blocks(low, left, right, sizes, sums)

@@ -1,0 +1,172 @@
+"""Matrix products on CUDA: tiles of sums, or for few rows an element of each by a warp."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from litegpu.graph import Array
+
+from ..program import Ref
+from . import tiles
+from .context import Lowering
+from .tiled import defines, packed, unit, words_of
+from .tiles import Plan, Problem, steps_of
+
+if TYPE_CHECKING:
+    from .product import Left, Right, Sizes, Sums
+
+FEW_ROWS = 8
+DOT_BLOCK = 128
+WARP = 32
+LOAD = 16
+"""Bytes of the widest load of a thread."""
+SIZES = {"float": 4, "half": 2, "short": 2, "char": 1, "uchar": 1}
+"""Bytes of an element, by C type."""
+
+
+def multiply(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums) -> None:
+    """Records the product of the present node."""
+    contiguous = right.values is not None or right.depth_step == 1
+    if sizes.rows <= FEW_ROWS and contiguous:
+        _by_dots(low, left, right, sizes, sums)
+    else:
+        _by_tiles(low, left, right, sizes, sums)
+
+
+def without_zero_point(
+    low: Lowering, left: Left, right: Right, sums: Sums
+) -> tuple[Left, Sums] | None:
+    """The operand and sums with what the left one's zero point adds taken off the bias; None where
+    that varies, or weights have a zero point of their own."""
+    if left.zero_point == 0 == right.zero_point:
+        return left, sums
+    added, values, zero_point = sums.added, right.values, left.zero_point
+    if right.zero_point or added is None or values is None or right.matrices != 1:
+        return None
+
+    def bias(w: Array) -> Array:
+        products = zero_point * values(w)[0].sum(axis=0, dtype=np.int64)
+        return (added.astype(np.int64) - products).astype(np.int32)
+
+    tag = ("bias", right.tag, zero_point, added.tobytes())
+    ref = low.packed(right.input, tag, bias)
+    return replace(left, zero_point=0), replace(sums, bias=ref, bias_type="int")
+
+
+def _arguments(
+    low: Lowering, left: Left, ref: Ref, steps: list[int], zero_point: int, sizes: Sizes, sums: Sums
+) -> tuple[list[Any], list[Any]]:
+    """What precedes and what follows the output: `steps` from matrix to matrix, along the depth and
+    from column to column of the right operand."""
+    bounds = [sums.zero_point, *sums.bounds]
+    return [left.ref, ref], [
+        low.constant(sizes.batches),
+        *(sizes.rows, sizes.columns, sizes.depth),
+        *(left.row_step, left.depth_step, left.zero_point),
+        *(*steps, zero_point),
+        *(sums.bias, sums.scales, sums.shifts, sums.row_scales, *bounds),
+    ]
+
+
+def _launch(
+    low: Lowering,
+    entry: str,
+    threads: list[int],
+    arguments: tuple[list[Any], list[Any]],
+    made: dict[str, object],
+    block: int,
+    sums: Sums,
+) -> None:
+    low.require(threads[2] < 65536, "more than 65535 products")
+    tail = low.tail("float" if isinstance(sums.bounds[0], float) else "int")
+    before, after = arguments
+    kinds = {"ACC": sums.acc, "RESCALE": sums.kind, "BIAS_T": sums.bias_type}
+    args = [*before, tail.output, *after, *tail.args]
+    low.launch("matmul", entry, threads, args, kinds | made, [block, 1, 1], tail.prelude)
+
+
+def _by_dots(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums) -> None:
+    values, depth = right.values, sizes.depth
+    steps, ref = [right.matrix_step, 1, right.column_step], None
+    if values is not None:
+        steps = [depth * sizes.columns, 1, depth]
+        ref = low.packed(
+            right.input,
+            ("columns", right.tag),
+            lambda w: _stored(low, right.ctype, np.ascontiguousarray(values(w).swapaxes(1, 2))),
+        )
+    vector = LOAD // max(SIZES[left.ctype], SIZES[right.ctype])
+    while any(n % vector for n in (depth, *steps[::2])):
+        vector //= 2
+    offsets = [left.row_step, *sizes.batches[:, 0].tolist()]
+    rows = 1 << (max(sizes.rows, 1) - 1).bit_length()
+    made = {
+        "A_T": left.ctype,
+        "B_T": right.ctype,
+        "BLOCK": DOT_BLOCK,
+        "ROWS": rows,
+        "VECTOR": vector,
+        "A_VECTORS": int(left.depth_step == 1 and not any(n % vector for n in offsets)),
+    }
+    threads = [-(-sizes.columns * WARP // DOT_BLOCK) * DOT_BLOCK, 1, len(sizes.batches)]
+    held = low.input(right.input) if ref is None else ref
+    arguments = _arguments(low, left, held, steps, right.zero_point, sizes, sums)
+    _launch(low, "matmul_dot", threads, arguments, made, DOT_BLOCK, sums)
+
+
+def _by_tiles(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums) -> None:
+    both = left.ctype if left.ctype == right.ctype else ""
+    if both == "char":
+        found = without_zero_point(low, left, right, sums)
+        if found is None:
+            both = ""
+        else:
+            left, sums = found
+    words = words_of(low, both, sums.acc)
+    columns, depth, batches = sizes.columns, sizes.depth, len(sizes.batches)
+    problem = Problem(sizes.rows, columns, depth, batches, low.info.compute_units)
+    plan = tiles.choose(problem, words.arithmetic)
+    made = defines(words, plan) | {"A_T": left.ctype, "B_T": right.ctype}
+    values = right.values
+    if values is not None:
+
+        def pack(w: Array) -> Array:
+            held = _stored(low, words.native, values(w).swapaxes(1, 2))
+            centered = held if not right.zero_point else held.astype(np.int32) - right.zero_point
+            return packed(centered, words, plan)
+
+        key = (words.element, plan.tile.columns, plan.tile.words, right.zero_point)
+        ref = low.packed(right.input, ("words", right.tag, key), pack)
+        made |= {"B_T": "uint", "PACKED": 1}
+        steps = [_matrix_words(sizes, plan, words.pack), 1, 1]
+    else:
+        ref = low.input(right.input)
+        steps = [right.matrix_step, right.depth_step, right.column_step]
+        made["B_UNIT"] = _unit(words, right.ctype, depth, steps[1], [steps[0], steps[2]])
+        made["B_ALONG_COLUMNS"] = int(steps[1] != 1)
+    offsets = [left.row_step, *sizes.batches[:, 0].tolist()]
+    made["A_UNIT"] = _unit(words, left.ctype, depth, left.depth_step, offsets)
+    made["A_ALONG_ROWS"] = int(left.depth_step != 1)
+    tile = plan.tile
+    threads = [-(-sizes.rows // tile.rows) * tile.threads, -(-columns // tile.columns), batches]
+    arguments = _arguments(low, left, ref, steps, right.zero_point, sizes, sums)
+    _launch(low, "matmul_tiles", threads, arguments, made, tile.threads, sums)
+
+
+def _stored(low: Lowering, ctype: str, values: Array) -> Array:
+    return low.narrow(values) if ctype == "half" else values
+
+
+def _matrix_words(sizes: Sizes, plan: Plan, pack: int) -> int:
+    """Words of one packed matrix."""
+    tile = plan.tile
+    wide = -(-sizes.columns // tile.columns) * tile.columns
+    return steps_of(sizes.depth, tile, pack) * wide * tile.words
+
+
+def _unit(words: Any, ctype: str, depth: int, step: int, offsets: list[int]) -> int:
+    if step == 1:
+        return unit(words, ctype, depth, *offsets)
+    return 1 if words.pack == 1 and ctype == words.native else 0
