@@ -18,9 +18,11 @@ from litegpu.graph import Array
 
 from .budget import Budget
 from .device import DeviceInfo, in_order
+from .factory import check_options, operators
 from .kernel_cache import KernelCache
 from .program import Kernel
 from .sources import source
+from .staging import Staging
 
 if TYPE_CHECKING:
     from .gpu import GpuDelegate
@@ -63,11 +65,7 @@ def create(
     from .gpu import GpuDelegate
     from .lowering.context import Options
 
-    if precision not in PRECISIONS:
-        listed = " or ".join(map(repr, PRECISIONS))
-        raise ValueError(f"option precision is {precision!r}; {listed} expected")
-    if memory_limit is not None and not (isinstance(memory_limit, int) and memory_limit >= 0):
-        raise ValueError(f"option memory_limit is {memory_limit!r}; a number of bytes expected")
+    check_options(precision, PRECISIONS, memory_limit)
     chosen = OpenCLDevice(choose(device), cache_dir, memory_limit)
     return GpuDelegate("opencl", chosen, Options(precision), check_finite)
 
@@ -80,15 +78,6 @@ def finds_gpu() -> bool:
         return any(d.type & cl.device_type.GPU for p in cl.get_platforms() for d in p.get_devices())
     except Exception:
         return False
-
-
-def operators() -> frozenset[str]:
-    """The operators that have a lowering."""
-    from . import lowering
-    from .lowering.registry import LOWERINGS
-
-    del lowering  # Importing it has registered every lowering.
-    return frozenset(LOWERINGS)
 
 
 create.finds_gpu = finds_gpu  # type: ignore[attr-defined]
@@ -156,7 +145,15 @@ class OpenCLDevice:
             has_half="cl_khr_fp16" in device.extensions,
             has_double="cl_khr_fp64" in device.extensions,
         )
-        self._staging = None if self.info.is_cpu else Staging(cl, self._context, self._queue)
+        self._staging = None if self.info.is_cpu else self._pinned()
+
+    def _pinned(self) -> Staging:
+        cl = self._cl
+        flags = cl.mem_flags.READ_WRITE | cl.mem_flags.ALLOC_HOST_PTR
+        both = cl.map_flags.READ | cl.map_flags.WRITE
+        buffer = cl.Buffer(self._context, flags, Staging.SIZE)
+        mapped, _ = cl.enqueue_map_buffer(self._queue, buffer, both, 0, (Staging.SIZE,), np.uint8)
+        return Staging(mapped, buffer)
 
     def allocate(self, size: int) -> Any:
         self._budget.take(size, self.info.name)
@@ -264,30 +261,3 @@ class OpenCLDevice:
     def is_lost(self, error: Exception) -> bool:
         lost = [getattr(self._cl.status_code, name) for name in LOST]
         return isinstance(error, self._cl.Error) and getattr(error, "code", None) in lost
-
-
-class Staging:
-    """Pinned memory of the host, from and to which a GPU copies while the host goes on."""
-
-    SIZE = 16 << 20
-
-    def __init__(self, cl: Any, context: Any, queue: Any) -> None:
-        flags = cl.mem_flags.READ_WRITE | cl.mem_flags.ALLOC_HOST_PTR
-        both = cl.map_flags.READ | cl.map_flags.WRITE
-        self._buffer = cl.Buffer(context, flags, self.SIZE)
-        self._memory, _ = cl.enqueue_map_buffer(
-            queue, self._buffer, both, 0, (self.SIZE,), np.uint8
-        )
-        self._used = 0
-
-    def take(self, size: int) -> Array | None:
-        """`size` bytes until `clear`; None where they are not left."""
-        start = self._used
-        if start + size > self.SIZE:
-            return None
-        self._used = -(-(start + size) // 64) * 64
-        found: Array = self._memory[start : start + size]
-        return found
-
-    def clear(self) -> None:
-        self._used = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from litegpu import DelegateLoadError, DelegateWarning, Interpreter, load_delegate
 from litegpu.delegates.program import Kernel
 from litegpu.delegates.sources import source
+from litegpu.delegates.staging import Staging
 from litegpu.graph import Graph, Model, Node, Tensor
 from litegpu.schema import options as o
 from litegpu.schema.writer import write_model
@@ -88,7 +90,7 @@ def test_device_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ("options", "message"),
     [
         ({"device": "Cray-1"}, "no OpenCL device is called 'Cray-1'; there are: 0:0 "),
-        ({"precision": "fp16"}, "precision is 'fp16'; there is only 'fp32' so far"),
+        ({"precision": "tf32"}, "precision is 'tf32'; 'fp32' or 'fp16' expected"),
         ({"memory_limit": -1}, "memory_limit is -1; a number of bytes expected"),
         ({"fallback": "maybe"}, "fallback is 'maybe'"),
         ({"colour": "red"}, "no option 'colour'; it has .*cache_dir.*check_finite.*device"),
@@ -382,31 +384,37 @@ def test_a_lost_device_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_timings_of_launches() -> None:
     loaded = load_delegate("opencl")
-    delegate: Any = loaded.delegate
     interpreter = chain(loaded)
     run(interpreter)
-    delegate.timings = []
-    np.testing.assert_array_equal(run(interpreter), EXPECTED)
     plan = interpreter._plan
     assert plan is not None
     assert plan.delegation is not None
-    (executable,) = plan.delegation.executables.values()
-    launches = executable.program.launches  # type: ignore[attr-defined]
-    assert [t.node for t in delegate.timings] == [launch.node for launch in launches]
-    assert {t.op for t in delegate.timings} == {"ADD"}
-    assert all(0 < t.seconds < 1 for t in delegate.timings)
-    delegate.timings = None
+    executable: Any = plan.delegation.executables[0]
+    output = np.zeros_like(EXPECTED)
+    began = time.perf_counter()
+    timings = executable.run_timed([X], [output])
+    took = time.perf_counter() - began
+    np.testing.assert_array_equal(output, EXPECTED)
+    assert [t.kind for t in timings] == [
+        "upload",
+        *["kernel"] * len(executable.program.launches),
+        "download",
+    ]
+    assert {n for t in timings for n in t.nodes} == {0, 1}
+    assert (timings[0].name, timings[0].bytes) == ("x", X.nbytes)
+    assert (timings[-1].name, timings[-1].bytes) == ("y", output.nbytes)
+    assert all(t.seconds > 0 for t in timings)
+    assert sum(t.seconds for t in timings) < took
+    starts = [t.start for t in timings]
+    assert starts == sorted(starts)
     np.testing.assert_array_equal(run(interpreter), EXPECTED)
 
 
 def test_staged_transfers() -> None:
     """GPUs copy through pinned memory, as far as it goes; PoCL can do so, too."""
-    import pyopencl as cl
-    from litegpu.delegates.opencl import Staging
-
     loaded = load_delegate("opencl")
     device: Any = loaded.delegate.device  # type: ignore[attr-defined]
-    device._staging = Staging(cl, device._context, device._queue)
+    device._staging = device._pinned()
     interpreter = chain(loaded)
     for rows in (2, Staging.SIZE // 12 // 2, Staging.SIZE // 12 + 1, 2):
         x = np.random.default_rng(rows).normal(size=(rows, 3)).astype(np.float32)
