@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from litegpu.graph import Array, Node
 from litegpu.schema.enums import TensorType
 
 from .channels import Operands, finish, require_types
 from .context import Lowering
-from .conv import Part, axis, convolve, require_sizes, unpadded
+from .conv import Axis, Part, axis, convolve, require_sizes, unpadded
 from .registry import lowers
 
 CPU_PIXELS = 4
 GPU_PIXELS = 2
 LANES = (8, 4, 2, 1)
+CUDA_LANES = (4, 2, 1)
+CUDA_PATCHES = ((2, 4), (2, 2), (1, 2), (1, 1))
+"""Rows and columns of a thread; the first that leaves work for the whole device is taken."""
+ENOUGH = 1024
+"""Threads that keep a multiprocessor busy."""
+MOST_TAPS = 7
+"""Along an axis, where CUDA's kernel is made for so many taps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What each work item makes: neighbouring filters, rows and columns."""
+
+    lanes: int
+    lines: int
+    pixels: int
+
+    def counts(self, filters: int, rows: Axis, cols: Axis) -> tuple[int, int, int]:
+        """How many shares the filters, the rows and the columns of an image make."""
+        return (
+            filters // self.lanes,
+            -(-rows.outputs // self.lines),
+            -(-cols.outputs // self.pixels),
+        )
+
+
+def cuda_shares(
+    units: int, lanes: int, images: int, filters: int, rows: Axis, cols: Axis
+) -> Shares:
+    found = [Shares(lanes, *patch) for patch in CUDA_PATCHES]
+    work = [images * math.prod(share.counts(filters, rows, cols)) for share in found]
+    return next((s for s, n in zip(found, work, strict=True) if n >= units * ENOUGH), found[-1])
+
+
+def known_taps(rows: Axis, cols: Axis) -> dict[str, object]:
+    """Defines for a kernel that knows its windows; none where they are large or have gaps."""
+    if rows.dilation != 1 or cols.dilation != 1 or max(rows.taps, cols.taps) > MOST_TAPS:
+        return {}
+    taps, strides = (rows.taps, cols.taps), (rows.stride, cols.stride)
+    return dict(zip(("TAPS_Y", "TAPS_X", "STRIDE_Y", "STRIDE_X"), taps + strides, strict=True))
 
 
 @lowers("DEPTHWISE_CONV_2D")
@@ -43,16 +86,24 @@ def depthwise_conv2d(low: Lowering, node: Node) -> None:
         lambda values: low.narrow(done.centered(values).reshape(taps, filters)),
     )
     tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
-    vectors = low.info.is_cpu and multiplier == 1 and not done.is_long
-    lanes = next(n for n in LANES if filters % n == 0) if vectors else 1
-    pixels = CPU_PIXELS if low.info.is_cpu else GPU_PIXELS
-    tiles = -(-cols.outputs // pixels)
-    run = tiles if low.info.is_cpu else 1
-    count = image[0] * rows.outputs
+    vectors = (low.info.is_cpu or low.info.arch) and multiplier == 1 and not done.is_long
+    widths = CUDA_LANES if low.info.arch else LANES
+    lanes = next(n for n in widths if filters % n == 0) if vectors else 1
+    defines: dict[str, object] = {"CPU_DEVICE": int(low.info.is_cpu), "LANES": lanes}
+    run, count = 1, image[0] * rows.outputs
+    if low.info.arch:
+        shares = cuda_shares(low.info.compute_units, lanes, image[0], filters, rows, cols)
+        threads = [image[0] * math.prod(shares.counts(filters, rows, cols))]
+        defines |= known_taps(rows, cols) | {"LINES": shares.lines, "PIXELS": shares.pixels}
+    else:
+        pixels = defines["PIXELS"] = CPU_PIXELS if low.info.is_cpu else GPU_PIXELS
+        tiles = -(-cols.outputs // pixels)
+        run = max(tiles, 1) if low.info.is_cpu else 1
+        threads = [filters // lanes, -(-tiles // run), count]
     low.launch(
         "depthwise",
         "depthwise",
-        [filters // lanes, -(-tiles // max(run, 1)), count],
+        threads,
         [
             inside.ref,
             weights,
@@ -63,11 +114,6 @@ def depthwise_conv2d(low: Lowering, node: Node) -> None:
             *(rows.before, cols.before, run),
             *tail.args,
         ],
-        defines={
-            **done.defines,
-            "CPU_DEVICE": int(low.info.is_cpu),
-            "LANES": lanes,
-            "PIXELS": pixels,
-        },
+        defines=done.defines | defines,
         prelude=tail.prelude,
     )

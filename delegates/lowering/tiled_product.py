@@ -47,8 +47,9 @@ def without_zero_point(
         return None
 
     def bias(w: Array) -> Array:
-        products = zero_point * values(w)[0].sum(axis=0, dtype=np.int64)
-        return (added.astype(np.int64) - products).astype(np.int32)
+        products: Array = values(w)[0].sum(axis=0, dtype=np.int64)
+        total: Array = added - zero_point * products
+        return total.astype(np.int32)
 
     tag = ("bias", right.tag, zero_point, added.tobytes())
     ref = low.packed(right.input, tag, bias)
