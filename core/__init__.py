@@ -29,6 +29,9 @@ from .signature import SignatureRunner
 
 if TYPE_CHECKING:
     from .benchmarking import benchmark
+    from .comparison.bisection import bisect
+    from .comparison.extraction import extract
+    from .comparison.running import compare
     from .profiling import profile
 
 __version__ = "0.1.0"
@@ -54,6 +57,9 @@ __all__ = [
     "SignatureRunner",
     "Unsupported",
     "benchmark",
+    "bisect",
+    "compare",
+    "extract",
     "load_delegate",
     "profile",
     "register_delegate",
@@ -61,7 +67,13 @@ __all__ = [
 
 del _ops
 
-_TOOLS = {"benchmark": "benchmarking", "profile": "profiling"}
+_TOOLS = {
+    "benchmark": "benchmarking",
+    "bisect": "comparison.bisection",
+    "compare": "comparison.running",
+    "extract": "comparison.extraction",
+    "profile": "profiling",
+}
 """Modules of functions that programs which only run models need not import."""
 
 
