@@ -11,11 +11,11 @@ from litegpu import DelegateLoadError, load_delegate
 from .cuda_on_cpu import compiler, fake_cupy
 
 
-def load_cuda(options: Mapping[str, Any] | None = None) -> Any:
+def load_cuda(name: str = "cuda", options: Mapping[str, Any] | None = None) -> Any:
     """The delegate; DelegateLoadError where there is no GPU, or no compiler to do without."""
     if os.environ.get("LITEGPU_TEST_CUDA") == "gpu":
-        return load_delegate("cuda", options)
+        return load_delegate(name, options)
     if compiler.compiler() is None:
         raise DelegateLoadError("CUDA on the CPU needs a C++ compiler: $CXX, c++, g++ or clang++")
     with fake_cupy.installed():
-        return load_delegate("cuda", options)
+        return load_delegate(name, options)

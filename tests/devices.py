@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 from litegpu import DelegateLoadError, DelegateWarning, Interpreter, load_delegate
 
-DEVICES = ("cpu", "opencl")
+from .cuda import load_cuda
+
+DEVICES = ("cpu", "opencl", "cuda")
 
 CLAIMS: list[tuple[str, bool]] = []
 """(operator, whether the delegate took it) of the nodes that ran since the last look."""
@@ -23,20 +26,23 @@ def gpu_delegate(device: str) -> Any:
     poisoned before every run. The reason where there is none."""
     name, *precision = device.split()
     try:
-        loaded = load_delegate(name, {"precision": precision[0]} if precision else {})
+        load = load_cuda if name == "cuda" else load_delegate
+        loaded: Any = load(name, {"precision": precision[0]} if precision else {})
     except DelegateLoadError as error:
         return str(error)
-    loaded.delegate.poison = True  # type: ignore[attr-defined]
+    loaded.delegate.poison = True
     return loaded
 
 
 def delegates(device: str) -> list[Any]:
-    """What `experimental_delegates` takes to run on a device; skips the test where it is absent."""
+    """What `experimental_delegates` takes to run on a device; skips the test where it is absent,
+    or fails it if $LITEGPU_REQUIRE_DEVICES names the device."""
     if device == "cpu":
         return []
     found = gpu_delegate(device)
     if isinstance(found, str):
-        pytest.skip(found)
+        required = os.environ.get("LITEGPU_REQUIRE_DEVICES", "").split(",")
+        (pytest.fail if device.split()[0] in required else pytest.skip)(found)
     return [found]
 
 
