@@ -10,6 +10,7 @@ import typer
 
 from . import __version__
 from .cli_benchmark import run_benchmark
+from .cli_compare import run_bisect, run_compare, run_extract
 from .cli_delegate import chosen
 from .cli_inspect import inspect_model
 from .cli_ops import list_ops
@@ -35,6 +36,9 @@ app = typer.Typer(
     context_settings={"token_normalize_func": lambda token: token.replace("_", "-")},
 )
 app.command("benchmark")(run_benchmark)
+app.command("bisect")(run_bisect)
+app.command("compare")(run_compare)
+app.command("extract")(run_extract)
 app.command("profile")(run_profile)
 
 
