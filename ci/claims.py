@@ -49,6 +49,7 @@ def row(run: Run, found: Claim) -> str:
 def main(
     parts: Annotated[list[str] | None, typer.Argument(help="Parts of the models' names.")] = None,
     delegate: Annotated[str, typer.Option(help="The name of the delegate.")] = "opencl",
+    precision: Annotated[str, typer.Option(help="The delegate's precision.")] = "fp32",
 ) -> None:
     """Runs models on a delegate and on the CPU, and compares."""
     wanted = [run for run in runs(ALL) if not parts or any(part in str(run) for part in parts)]
@@ -58,7 +59,7 @@ def main(
     nodes = claimed = agreeing = compared = 0
     for run in wanted:
         try:
-            found = claim(run, delegates(delegate), delegate)
+            found = claim(run, delegates(f"{delegate} {precision}"), delegate)
         except Exception as error:
             print(f"| {run} | | | | | **failed**: {str(error).partition(chr(10))[0]} |", flush=True)
             continue

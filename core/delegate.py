@@ -80,6 +80,20 @@ class Timing:
     start: float | None = None
 
 
+class Keeping(Executable, Protocol):
+    """An executable that can leave outputs where its delegate's other partitions find them; the two
+    members are optional, but come together."""
+
+    def keep(self, outputs: Sequence[int]) -> None:
+        """From now on `run` need not write the outputs at these positions, which only partitions of
+        this delegate read: the inputs that these are given hold no values then."""
+        ...
+
+    def fetch(self, output: int, array: Array) -> None:
+        """Writes an output as the last `run` has made it."""
+        ...
+
+
 class Timed(Executable, Protocol):
     """An executable that tells `litegpu.profile` what takes how long; the member is optional."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,7 @@ class Delegated:
         self._lent: dict[int, Lent] = {}
         self._seen: Seen | None = None
         self._timings: list[Timing] | None = None
+        self._kept: tuple[int, ...] = ()
         tensors = space.graph.tensors
         self._variables = [t for t in part.inputs if tensors[t].is_variable]
 
@@ -98,6 +99,13 @@ class Delegated:
         self._run_on_cpu(steps)
         if not isinstance(error, BadData):
             self._give_up(error, steps)
+
+    def keep(self, tensors: Collection[int]) -> None:
+        """Lets the delegate keep outputs of which only its own partitions read."""
+        found = tuple(j for j, t in enumerate(self.part.outputs) if t in tensors)
+        if found != self._kept and hasattr(self.executable, "keep"):
+            self.executable.keep(found)
+            self._kept = found
 
     def observe(self, seen: Seen) -> None:
         """Runs as a call does, and shows the tensors that exist on the device alone where the
@@ -123,6 +131,8 @@ class Delegated:
         return self._fallback is not None
 
     def _run_on_cpu(self, steps: Mapping[int, Step]) -> None:
+        self._space.kept.recall(self.part.inputs)
+        self._space.kept.forget(self.part.outputs)
         for self.node, step in steps.items():
             step()
 
@@ -164,6 +174,14 @@ class Delegated:
         if before is not None:
             self._check_untouched(before)
             self._checked = True
+        self._note_kept()
+
+    def _note_kept(self) -> None:
+        self._space.kept.forget(self.part.outputs)
+        if self._seen is None:
+            for j in self._kept:
+                fetch = partial(self.executable.fetch, j)  # type: ignore[attr-defined]
+                self._space.kept.keep(self.part.outputs[j], fetch)
 
     def _timed(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from .delegated import Delegated
 from .delegation import Delegation, delegate, give_back
 from .errors import InvokeError, PrepareError, ValueUnknown, node_error
 from .graph import Array, Shape
+from .kept import KeptLost, can_run_anew, passed_on
 from .observer import observed
 from .ops.context import OpContext
 from .ops.registry import Step
@@ -54,6 +55,8 @@ class ExecutionPlan:
         self.step_nodes: list[int] = []
         for position, part in enumerate(parts):
             self._bind_partition(position, part, done)
+        if not session.preserve_all and can_run_anew(session.model):
+            self._keep(passed_on(self.graph, parts))
 
     def _place(self, parts: Sequence[Partition], folded: set[int]) -> set[int]:
         """Gives tensors their memory; returns the view nodes that need not run."""
@@ -115,6 +118,12 @@ class ExecutionPlan:
         self.steps.append(Delegated(self.space, part, executable, slot, cpu_steps, gave_up))
         self.step_nodes.append(part.nodes[0])
 
+    def _keep(self, tensors: Collection[int]) -> None:
+        """Lets delegates keep these tensors to themselves."""
+        for step in self.steps:
+            if isinstance(step, Delegated):
+                step.keep(tensors)
+
     def _bind(self, index: int) -> Step:
         node, op = self.graph.nodes[index], self._ops[index]
         assert op is not None
@@ -151,6 +160,13 @@ class ExecutionPlan:
 
     def run(self) -> None:
         """Runs every step in order. The caller has set the inputs."""
+        try:
+            self._run()
+        except KeptLost:
+            self._keep(())
+            self._run()
+
+    def _run(self) -> None:
         if self.session.poison:
             self._poison()
         position = 0
@@ -169,6 +185,8 @@ class ExecutionPlan:
                 step()
             if observer is not None:
                 observer.ends(self)
+        except KeptLost:
+            raise
         except Exception as error:
             step = self.steps[position]
             node = step.node if isinstance(step, Delegated) else self.step_nodes[position]

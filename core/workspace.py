@@ -11,6 +11,7 @@ import numpy as np
 from .dtypes import NUMPY, OBJECTS
 from .errors import LimitError, OpError, ValueUnknown
 from .graph import Array, Shape
+from .kept import Kept
 from .scratch import Scratch
 from .subgraph import Call
 
@@ -26,7 +27,8 @@ class Workspace:
 
     `shapes[t]` is None while it depends on data; `arrays[t]` is the memory of tensor t, None if
     there is none (yet); `known[t]` are values that no invoke changes. `running` is set while steps
-    run: from then on the values of computed tensors may be asked for.
+    run: from then on the values of computed tensors may be asked for. `kept` are values that have not
+    come back from a delegate.
     """
 
     def __init__(self, session: Session, graph_index: int, input_shapes: Sequence[Shape]) -> None:
@@ -40,6 +42,7 @@ class Workspace:
         self.arrays: list[Array | None] = [None] * count
         self.known: dict[int, Array] = {}
         self.running = False
+        self.kept = Kept(self.array)
         self._scratch = Scratch()
         self._set_leaves(input_shapes)
 

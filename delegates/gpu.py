@@ -129,6 +129,7 @@ class GpuExecutable:
         self._held = [delegate.constants.get(constant) for constant in program.constants]
         self._variables = [i for i, t in enumerate(part.inputs) if graph.tensors[t].is_variable]
         self._watch: Stopwatch | None = None
+        self._kept: frozenset[int] = frozenset()
         self._floats = [
             i for i, t in enumerate(part.outputs) if NUMPY[graph.tensors[t].dtype].kind == "f"
         ]
@@ -195,13 +196,21 @@ class GpuExecutable:
         self._device.upload(np.zeros(1, np.int32), flag)
         self._device.synchronize()
 
+    def keep(self, outputs: Sequence[int]) -> None:
+        self._kept = frozenset() if self._delegate.check_finite else frozenset(outputs)
+
+    def fetch(self, output: int, array: Array) -> None:
+        with self._on_device():
+            self._bring(output, array)
+            self._device.synchronize()
+
     def run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         self.observe(inputs, outputs, None)
 
     def observe(self, inputs: Sequence[Array], outputs: Sequence[Array], seen: Seen | None) -> None:
         with self._on_device():
             self._start(inputs, seen)
-            self._finish(inputs, outputs)
+            self._finish(inputs, outputs, self._kept if seen is None else frozenset())
         if self._delegate.check_finite:
             self._check_finite(inputs, outputs)
         for made in self._made:
@@ -287,8 +296,10 @@ class GpuExecutable:
         self._seen[i] = made.runs
         return True
 
-    def _finish(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """Copies the results, once they are known to be right."""
+    def _finish(
+        self, inputs: Sequence[Array], outputs: Sequence[Array], kept: frozenset[int]
+    ) -> None:
+        """Copies the results but those that are kept, once they are known to be right."""
         device = self._device
         found = np.zeros(1, np.int32)
         if self._flag is not None:
@@ -297,17 +308,23 @@ class GpuExecutable:
                 # Outputs may be filled in vain, as the CPU fills them again; variables may not.
                 device.synchronize()
         if not found[0]:
-            for step in self._exports.values():
-                step()
-            for t, array, buffer in zip(self._part.outputs, outputs, self._outputs, strict=True):
-                if array.nbytes:
-                    device.download(buffer, array)
-                    if self._watch:
-                        self._watch.transferred("download", t, array.nbytes)
+            for j, array in enumerate(outputs):
+                if j not in kept:
+                    self._bring(j, array)
             for i in self._variables:
                 device.download(self._inputs[i], inputs[i])
         device.synchronize()
         self._check_flag(found)
+
+    def _bring(self, output: int, array: Array) -> None:
+        """Puts the way of an output to the host on the queue."""
+        if not array.nbytes:
+            return
+        if output in self._exports:
+            self._exports[output]()
+        self._device.download(self._outputs[output], array)
+        if self._watch:
+            self._watch.transferred("download", self._part.outputs[output], array.nbytes)
 
     def _check_finite(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """FloatingPointError where an output has NaN or infinity, and no input has."""

@@ -2,7 +2,8 @@
 
     worker.py RUNTIME MODEL THREADS
 
-RUNTIME is litegpu, xnnpack, ref, or the name of a delegate of litegpu. The first line out says how
+RUNTIME is litegpu, xnnpack, ref, or the name of a delegate of litegpu, with its precision after a
+colon where it is not the default ("cuda:fp16"). The first line out says how
 long import, load, allocation and the first invoke took and what memory they needed; each line in
 is a number of invokes to time.
 """
@@ -37,7 +38,9 @@ def interpreter(runtime: str, model: str, threads: int) -> Any:
     if runtime not in RESOLVERS:
         import litegpu
 
-        delegates = [] if runtime == "litegpu" else [litegpu.load_delegate(runtime)]
+        name, _, precision = runtime.partition(":")
+        options = {"precision": precision} if precision else {}
+        delegates = [] if name == "litegpu" else [litegpu.load_delegate(name, options)]
         return litegpu.Interpreter(
             model_path=model, num_threads=threads, experimental_delegates=delegates
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from litegpu import Interpreter
+from litegpu.delegates.lowering.context import Options
 from litegpu.schema import options as o
 from litegpu.schema.enums import ActivationFunctionType as Act
 from litegpu.schema.enums import TensorType
@@ -224,3 +225,7 @@ def test_float16_weights_are_dequantized_once() -> None:
     (lowered,) = lower(model, FAKES["gpu"]).lowered
     assert lowered.part.nodes == (1,)
     assert lowered.part.inputs == (0,)
+    (narrow,) = lower(model, FAKES["gpu"], options=Options("fp16")).lowered
+    packed = [constant.make() for constant in narrow.program.constants]
+    (kept,) = (array for array in packed if array.dtype == np.float16)
+    np.testing.assert_array_equal(kept[0], weights)

@@ -39,9 +39,9 @@ CASES = [case for op in OPS for case in cases_by_operator()[op][::EVERY]]
 
 
 @functools.cache
-def forced() -> Any:
+def forced(precision: str = "fp32") -> Any:
     """An OpenCL delegate that takes its device for a GPU."""
-    loaded: Any = load_delegate("opencl")
+    loaded: Any = load_delegate("opencl", {"precision": precision})
     device = loaded.delegate.device
     device.info = dataclasses.replace(device.info, is_cpu=False)
     loaded.delegate.poison = True
