@@ -26,6 +26,10 @@
 #ifndef DENSE
 #define DENSE 0
 #endif
+// Whether sums are made in parts, by several blocks each.
+#ifndef SPLIT
+#define SPLIT 0
+#endif
 #include "tiles.cuh"
 
 #define GEOMETRY \
@@ -143,10 +147,11 @@ struct Windows {
 #endif
 };
 
-KERNEL conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT padding,
-            OUT_T* RESTRICT y, CHANNEL_ARGS, GEOMETRY EPILOGUE_ARGS) {
-  int block = BLOCK_Y, group = block / group_blocks;
-  int steps = (taps_y * taps_x * depth + STEP - 1) / STEP;
+// The sums of this block over `steps` tiles from number `first_step`.
+INLINE void sum_windows(ACC_T (&sums)[HELD][RUN], Row (*tiles)[TILE_M + TILE_N],
+                        const IN_T* RESTRICT x, const W_T* RESTRICT w,
+                        const IN_T* RESTRICT padding, int first_step, int steps, GEOMETRY) {
+  int group = BLOCK_Y / group_blocks, group_columns = group_blocks * TILE_N;
   Windows windows;
   windows.padding = padding;
 #if !POINTWISE
@@ -155,7 +160,7 @@ KERNEL conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT 
   windows.dilation_y = dilation_y, windows.dilation_x = dilation_x;
 #endif
   windows.channels = channels, windows.depth = depth;
-  windows.seek(Windows::Mine::word(0) * PACK);
+  windows.seek(first_step * STEP + Windows::Mine::word(0) * PACK);
 #pragma unroll
   for (int p = 0; p < Windows::Mine::COUNT; p++) {
     int n = min(BLOCK_X * TILE_M + Windows::Mine::row(p), count - 1);
@@ -167,14 +172,27 @@ KERNEL conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT 
     windows.images[p] = x + n / (rows * cols) * height * width * channels + group * depth;
 #endif
   }
-  int group_columns = group_blocks * TILE_N, first_filter = (block - group * group_blocks) * TILE_N;
-  Packed weights(w + (long)group * steps * group_columns * TILE_WORDS, group_columns, first_filter,
-                 0);
-  ACC_T sums[HELD][RUN];
-  LOCAL Row tiles[STAGES][TILE_M + TILE_N];
+  int all_steps = (taps_y * taps_x * depth + STEP - 1) / STEP;
+  w += (long)group * all_steps * group_columns * TILE_WORDS;
+  Packed weights(w, group_columns, (BLOCK_Y - group * group_blocks) * TILE_N, first_step);
   sum_products(sums, windows, weights, steps, tiles);
-  int within = first_filter + SUM_COLUMN, channel = block * TILE_N + SUM_COLUMN;
-  int live = min(RUN, group_filters - within);
+}
+
+#define GEOMETRY_OF \
+  height, width, channels, depth, group_filters, group_blocks, filters, rows, cols, count, taps_y, \
+      taps_x, stride_y, stride_x, dilation_y, dilation_x, top, left, y_rows, y_cols, row_step, \
+      col_step, first_row, first_col
+
+#if !SPLIT
+
+KERNEL conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT padding,
+            OUT_T* RESTRICT y, CHANNEL_ARGS, GEOMETRY EPILOGUE_ARGS) {
+  LOCAL Row tiles[STAGES][TILE_M + TILE_N];
+  ACC_T sums[HELD][RUN];
+  int steps = (taps_y * taps_x * depth + STEP - 1) / STEP;
+  sum_windows(sums, tiles, x, w, padding, 0, steps, GEOMETRY_OF);
+  int group = BLOCK_Y / group_blocks, channel = BLOCK_Y * TILE_N + SUM_COLUMN;
+  int within = channel - group * group_blocks * TILE_N, live = min(RUN, group_filters - within);
   if (live <= 0) return;
 #pragma unroll
   for (int i = 0; i < HELD; i++) {
@@ -189,3 +207,42 @@ KERNEL conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT 
     store_run(y, first, results, live);
   }
 }
+
+#else
+
+// The part of the sums that layer BLOCK_Z of `splits` makes. partial: [splits, count, filters].
+KERNEL conv_part(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT padding,
+                 ACC_T* RESTRICT partial, int splits, GEOMETRY) {
+  LOCAL Row tiles[STAGES][TILE_M + TILE_N];
+  ACC_T sums[HELD][RUN];
+  int all_steps = (taps_y * taps_x * depth + STEP - 1) / STEP;
+  int first = (int)((long)all_steps * BLOCK_Z / splits);
+  int steps = (int)((long)all_steps * (BLOCK_Z + 1) / splits) - first;
+  sum_windows(sums, tiles, x, w, padding, first, steps, GEOMETRY_OF);
+  int group = BLOCK_Y / group_blocks;
+  int within = (BLOCK_Y - group * group_blocks) * TILE_N + SUM_COLUMN;
+  int live = min(RUN, group_filters - within);
+  if (live <= 0) return;
+#pragma unroll
+  for (int i = 0; i < HELD; i++) {
+    int n = BLOCK_X * TILE_M + SUM_ROW(i);
+    if (n >= count) return;
+    int at = (BLOCK_Z * count + n) * filters + group * group_filters + within;
+    store_sums(partial, at, sums[i], live);
+  }
+}
+
+// Adds the parts in their order. One thread a result.
+KERNEL conv_whole(const ACC_T* RESTRICT partial, OUT_T* RESTRICT y, CHANNEL_ARGS, int splits,
+                  GEOMETRY EPILOGUE_ARGS) {
+  int n = THREAD_X / filters, filter = THREAD_X % filters;
+  if (n >= count) return;
+  ACC_T sum = 0;
+  for (int s = 0; s < splits; s++) sum += partial[(s * count + n) * filters + filter];
+  int group = filter / group_filters;
+  int channel = filter + group * (group_blocks * TILE_N - group_filters);
+  int to = PLACE(n) * filters + filter;
+  STORE(OUT_T, y, to, EPILOGUE(CHANNEL_RESULT(sum, channel), to));
+}
+
+#endif

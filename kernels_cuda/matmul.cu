@@ -42,6 +42,10 @@
 #ifndef B_ALONG_COLUMNS
 #define B_ALONG_COLUMNS 0
 #endif
+// Whether sums are made in parts, by several blocks each.
+#ifndef SPLIT
+#define SPLIT 0
+#endif
 // One element at a time: threads of a block, rows of a warp, elements of a load, of which those of a
 // are neighbours if A_VECTORS.
 #ifndef BLOCK
@@ -112,9 +116,9 @@ INLINE BOUND finish(const Finish& f, ACC acc, int row, int column) {
 INLINE float centered(float v, int zero) { return v; }
 INLINE int centered(int v, int zero) { return v - zero; }
 
-// An operand at strides: rows from number `first` of `rows`, UNIT words at a time, or gathered.
-template <class Type, int TILE_ROWS, int UNIT, bool ALONG_ROWS, bool IS_RIGHT> struct Strided {
-  typedef Pieces<TILE_ROWS, UNIT ? UNIT : 1, ALONG_ROWS> Mine;
+// An operand at strides: rows from number `first` of `rows`, COPIED words at a time, or gathered.
+template <class Type, int TILE_ROWS, int COPIED, bool ALONG_ROWS, bool IS_RIGHT> struct Strided {
+  typedef Pieces<TILE_ROWS, COPIED ? COPIED : 1, ALONG_ROWS> Mine;
   const Type* from;
   int at[Mine::COUNT];
   int depth, step, zero, k;
@@ -149,9 +153,9 @@ template <class Type, int TILE_ROWS, int UNIT, bool ALONG_ROWS, bool IS_RIGHT> s
     for (int p = 0; p < Mine::COUNT; p++) {
       if (!Mine::has(p)) continue;
       int first = k + Mine::word(p) * PACK;
-      if (UNIT) {
+      if (COPIED) {
         bool live = first < depth;
-        copy_async<UNIT ? UNIT : 1>(place(to, p), from + at[p] + (live ? first * step : 0), live);
+        copy_async<COPIED ? COPIED : 1>(place(to, p), from + at[p] + (live ? first * step : 0), live);
       } else {
         held[p] = gathered(p, first);
       }
@@ -161,37 +165,50 @@ template <class Type, int TILE_ROWS, int UNIT, bool ALONG_ROWS, bool IS_RIGHT> s
   METHOD void keep(Row* to) {
 #pragma unroll
     for (int p = 0; p < Mine::COUNT; p++)
-      if (!UNIT && Mine::has(p)) *place(to, p) = held[p];
+      if (!COPIED && Mine::has(p)) *place(to, p) = held[p];
   }
 };
 
+// The sums of this block over `steps` tiles from number `first_step`.
+INLINE void sum_operands(ACC (&sums)[HELD][RUN], Row (*tiles)[TILE_M + TILE_N],
+                         const A_T* RESTRICT a, const B_T* RESTRICT b, int first_step, int steps,
+                         int rows, int columns, int depth, int a_row, int a_depth, int a_zero,
+                         int b_depth, int b_column, int b_zero) {
+  Strided<A_T, TILE_M, A_UNIT, A_ALONG_ROWS, false> left(a, BLOCK_X * TILE_M, rows, a_row, a_depth,
+                                                         depth, a_zero, first_step);
+#if PACKED
+  int wide = (columns + TILE_N - 1) / TILE_N * TILE_N;
+  Packed right(b, wide, BLOCK_Y * TILE_N, first_step);
+#else
+  Strided<B_T, TILE_N, B_UNIT, B_ALONG_COLUMNS, true> right(
+      b, BLOCK_Y * TILE_N, columns, b_column, b_depth, depth, b_zero, first_step);
+#endif
+  sum_products(sums, left, right, steps, tiles);
+}
+
+#define OPERANDS                                                                               \
+  int rows, int columns, int depth, int a_row, int a_depth, int a_zero, int b_matrix, int b_depth, \
+      int b_column, int b_zero
+
+#if !SPLIT
+
 KERNEL matmul_tiles(const A_T* RESTRICT a, const B_T* RESTRICT b, OUT_T* RESTRICT y,
-                    const int* RESTRICT batches, int rows, int columns, int depth, int a_row,
-                    int a_depth, int a_zero, int b_matrix, int b_depth, int b_column, int b_zero,
-                    FINISH_ARGS EPILOGUE_ARGS) {
+                    const int* RESTRICT batches, OPERANDS, FINISH_ARGS EPILOGUE_ARGS) {
   LOCAL Row tiles[STAGES][TILE_M + TILE_N];
   int batch = BLOCK_Z, a_at = batches[2 * batch], steps = (depth + STEP - 1) / STEP;
-  int first_row = BLOCK_X * TILE_M, first_column = BLOCK_Y * TILE_N;
   b += batches[2 * batch + 1] * (long)b_matrix;
-  Strided<A_T, TILE_M, A_UNIT, A_ALONG_ROWS, false> left(a + a_at, first_row, rows, a_row, a_depth,
-                                                         depth, a_zero, 0);
-#if PACKED
-  Packed right(b, (columns + TILE_N - 1) / TILE_N * TILE_N, first_column, 0);
-#else
-  Strided<B_T, TILE_N, B_UNIT, B_ALONG_COLUMNS, true> right(b, first_column, columns, b_column,
-                                                            b_depth, depth, b_zero, 0);
-#endif
   ACC sums[HELD][RUN];
-  sum_products(sums, left, right, steps, tiles);
+  sum_operands(sums, tiles, a + a_at, b, 0, steps, rows, columns, depth, a_row, a_depth, a_zero,
+               b_depth, b_column, b_zero);
   Finish f = FINISH_OF;
 #if RESCALE == HYBRID
   f.row_scales += a_at / depth;
 #endif
-  int column = first_column + SUM_COLUMN, live = min(RUN, columns - column);
+  int column = BLOCK_Y * TILE_N + SUM_COLUMN, live = min(RUN, columns - column);
   if (live <= 0) return;
 #pragma unroll
   for (int i = 0; i < HELD; i++) {
-    int row = first_row + SUM_ROW(i);
+    int row = BLOCK_X * TILE_M + SUM_ROW(i);
     if (row >= rows) return;
     int first = (batch * rows + row) * columns + column;
     Pack<OUT_T, RUN> results;
@@ -203,11 +220,51 @@ KERNEL matmul_tiles(const A_T* RESTRICT a, const B_T* RESTRICT b, OUT_T* RESTRIC
   }
 }
 
+#else
+
+// One of `splits` parts of the sums: BLOCK_Z is batch * splits + part.
+// partial: [splits, batches, rows, columns].
+KERNEL matmul_part(const A_T* RESTRICT a, const B_T* RESTRICT b, ACC* RESTRICT partial,
+                   const int* RESTRICT batches, int splits, int count, OPERANDS) {
+  LOCAL Row tiles[STAGES][TILE_M + TILE_N];
+  int batch = BLOCK_Z / splits, part = BLOCK_Z % splits, all_steps = (depth + STEP - 1) / STEP;
+  int first_step = (int)((long)all_steps * part / splits);
+  int steps = (int)((long)all_steps * (part + 1) / splits) - first_step;
+  a += batches[2 * batch];
+  b += batches[2 * batch + 1] * (long)b_matrix;
+  ACC sums[HELD][RUN];
+  sum_operands(sums, tiles, a, b, first_step, steps, rows, columns, depth, a_row, a_depth, a_zero,
+               b_depth, b_column, b_zero);
+  int column = BLOCK_Y * TILE_N + SUM_COLUMN, live = min(RUN, columns - column);
+  if (live <= 0) return;
+#pragma unroll
+  for (int i = 0; i < HELD; i++) {
+    int row = BLOCK_X * TILE_M + SUM_ROW(i);
+    if (row >= rows) return;
+    store_sums(partial, ((part * count + batch) * rows + row) * columns + column, sums[i], live);
+  }
+}
+
+// Adds the parts in their order. One thread a result of `count` batches.
+KERNEL matmul_whole(const ACC* RESTRICT partial, OUT_T* RESTRICT y, const int* RESTRICT batches,
+                    int splits, int count, int rows, int columns, int depth,
+                    FINISH_ARGS EPILOGUE_ARGS) {
+  int to = THREAD_X, all = count * rows * columns;
+  if (to >= all) return;
+  ACC sum = 0;
+  for (int s = 0; s < splits; s++) sum += partial[s * all + to];
+  Finish f = FINISH_OF;
+#if RESCALE == HYBRID
+  f.row_scales += batches[2 * (to / (rows * columns))] / depth;
+#endif
+  STORE(OUT_T, y, to, EPILOGUE(finish(f, sum, to / columns % rows, to % columns), to));
+}
+
+#endif
+
 // For few rows and b contiguous along its depth: a warp makes ROWS elements of a column.
 KERNEL matmul_dot(const A_T* RESTRICT a, const B_T* RESTRICT b, OUT_T* RESTRICT y,
-                  const int* RESTRICT batches, int rows, int columns, int depth, int a_row,
-                  int a_depth, int a_zero, int b_matrix, int b_depth, int b_column, int b_zero,
-                  FINISH_ARGS EPILOGUE_ARGS) {
+                  const int* RESTRICT batches, OPERANDS, FINISH_ARGS EPILOGUE_ARGS) {
   int column = BLOCK_X * (BLOCK / WARP) + WARP_X, first = BLOCK_Y * ROWS, batch = BLOCK_Z;
   if (column >= columns) return;
   int a_at = batches[2 * batch];

@@ -320,13 +320,20 @@ INLINE void sum_products(ACC_T (&sums)[HELD][RUN], Left& left, Right& right, int
   }
 }
 
-// Writes the first `live` of RUN results that lie one after the other from element `at` of y.
-INLINE void store_run(OUT_T* y, int at, const Pack<OUT_T, RUN>& results, int live) {
+// Writes the first `live` of RUN values that lie one after the other from element `at` of y.
+template <class Type>
+INLINE void store_run(Type* y, int at, const Pack<Type, RUN>& values, int live) {
   if (live >= RUN && at % RUN == 0) {
-    store_pack<RUN>(y + at, results);
+    store_pack<RUN>(y + at, values);
     return;
   }
 #pragma unroll
   for (int j = 0; j < RUN; j++)
-    if (j < live) y[at + j] = results.v[j];
+    if (j < live) y[at + j] = values.v[j];
+}
+INLINE void store_sums(ACC_T* y, int at, const ACC_T (&sums)[RUN], int live) {
+  Pack<ACC_T, RUN> values;
+#pragma unroll
+  for (int j = 0; j < RUN; j++) values.v[j] = sums[j];
+  store_run(y, at, values, live);
 }

@@ -16,7 +16,7 @@ from litegpu.schema.enums import ActivationFunctionType, Padding, TensorType
 from ..fusion import Tail
 from ..program import Ref
 from .channels import Matrices, Operands, finish, require_types
-from .context import Lowering, elements
+from .context import Lowering, Value, elements
 from .conv_variants import Size, padded_blocks, variant
 from .registry import lowers
 
@@ -131,26 +131,27 @@ def launch(
         return how.pack(low.narrow(part.matrices(done.centered(values))), size)
 
     blocks = groups * -(-group_filters // how.width)
-    low.launch(
-        "conv",
-        "conv",
-        how.threads(count, blocks),
-        [
-            image.ref,
-            low.packed(at.weights, ("weights", *tag, done.weights_zero_point), pack),
-            low.constant(low.narrow(np.full(max(depth, 1), done.zero_point, NUMPY[dtype]))),
-            tail.output,
-            *done.args,
-            *(height, width, channels, depth, group_filters, blocks // groups, filters),
-            *(rows.outputs, cols.outputs, count, rows.taps, cols.taps),
-            *(rows.stride, cols.stride, rows.dilation, cols.dilation, rows.before, cols.before),
-            *(rows.size, cols.size, rows.step, cols.step, rows.first, cols.first),
-            *tail.args,
-        ],
-        defines={**done.defines, **how.defines},
-        block=how.block,
-        prelude=tail.prelude,
-    )
+    read = [
+        image.ref,
+        low.packed(at.weights, ("weights", *tag, done.weights_zero_point), pack),
+        low.constant(low.narrow(np.full(max(depth, 1), done.zero_point, NUMPY[dtype]))),
+    ]
+    geometry = [
+        *(height, width, channels, depth, group_filters, blocks // groups, filters),
+        *(rows.outputs, cols.outputs, count, rows.taps, cols.taps),
+        *(rows.stride, cols.stride, rows.dilation, cols.dilation, rows.before, cols.before),
+        *(rows.size, cols.size, rows.step, cols.step, rows.first, cols.first),
+    ]
+    threads, defines = how.threads(count, blocks), {**done.defines, **how.defines}
+    if how.splits == 1:
+        args: list[Value] = [*read, tail.output, *done.args, *geometry, *tail.args]
+        low.launch("conv", "conv", threads, args, defines, how.block, tail.prelude)
+        return
+    partial = low.scratch(how.partial_bytes(size))
+    first: list[Value] = [*read, partial, how.splits, *geometry]
+    low.launch("conv", "conv_part", threads, first, defines, how.block, tail.prelude)
+    second: list[Value] = [partial, tail.output, *done.args, how.splits, *geometry, *tail.args]
+    low.launch("conv", "conv_whole", [count * filters], second, defines, prelude=tail.prelude)
 
 
 def unpadded(low: Lowering, rows: Axis, cols: Axis) -> tuple[Image, Axis, Axis]:

@@ -65,7 +65,12 @@ class Itemised:
     gathered: int
     paired: bool
 
-    splits = 1
+    @property
+    def splits(self) -> int:
+        return 1
+
+    def partial_bytes(self, size: Size) -> int:
+        return 0
 
     @property
     def side(self) -> int:
@@ -110,18 +115,24 @@ class Itemised:
 
 @dataclass(frozen=True, slots=True)
 class Tiled:
-    """A kernel of conv.cu. `unit`: words of the image that are copied at a time."""
+    """A kernel of conv.cu. `unit`: words of the image that are copied at a time; `sum_bytes`: of
+    one sum."""
 
     words: Words
     plan: Plan
     unit: int
     pointwise: bool
     dense: bool
+    sum_bytes: int
 
     @property
     def splits(self) -> int:
         """Into how many parts each sum is split."""
         return self.plan.splits
+
+    def partial_bytes(self, size: Size) -> int:
+        """Bytes of the sums of all parts."""
+        return self.splits * size.count * size.groups * size.group_filters * self.sum_bytes
 
     @property
     def width(self) -> int:
@@ -143,6 +154,7 @@ class Tiled:
             "UNIT": self.unit,
             "POINTWISE": int(self.pointwise),
             "DENSE": int(self.dense),
+            "SPLIT": int(self.splits > 1),
         }
 
     def threads(self, count: int, blocks: int) -> list[int]:
@@ -164,11 +176,12 @@ def variant(low: Lowering, dtype: TensorType, ctype: str, size: Size) -> Variant
     if low.info.arch:
         acc = "float" if dtype == TensorType.FLOAT32 else "long" if is_long else "int"
         words = words_of(low, ctype, acc)
-        problem = Problem(
-            size.count, size.group_filters, whole, size.groups, low.info.compute_units
-        )
+        units = low.info.compute_units
+        problem = Problem(size.count, size.group_filters, whole, size.groups, units)
         plan = tiles.choose(problem, words.arithmetic)
-        return Tiled(words, plan, unit(words, ctype, size.depth), size.pointwise, size.dense)
+        copied = unit(words, ctype, size.depth)
+        sum_bytes = 8 if acc == "long" else 4
+        return Tiled(words, plan, copied, size.pointwise, size.dense, sum_bytes)
     on_cpu = low.info.is_cpu and not is_long
     lanes, widest = (CPU_LANES, 2) if on_cpu else (GPU_SIDE, 4)
     each = next(n for n in (1, 2, 4) if n == widest or n * lanes >= size.group_filters)

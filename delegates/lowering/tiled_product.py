@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from litegpu.graph import Array
 
 from ..program import Ref
 from . import tiles
-from .context import Lowering
+from .context import Lowering, Value
 from .tiled import defines, packed, unit, words_of
 from .tiles import Plan, Problem, steps_of
 
@@ -56,36 +56,67 @@ def without_zero_point(
     return replace(left, zero_point=0), replace(sums, bias=ref, bias_type="int")
 
 
-def _arguments(
-    low: Lowering, left: Left, ref: Ref, steps: list[int], zero_point: int, sizes: Sizes, sums: Sums
-) -> tuple[list[Any], list[Any]]:
-    """What precedes and what follows the output: `steps` from matrix to matrix, along the depth and
-    from column to column of the right operand."""
-    bounds = [sums.zero_point, *sums.bounds]
-    return [left.ref, ref], [
-        low.constant(sizes.batches),
-        *(sizes.rows, sizes.columns, sizes.depth),
-        *(left.row_step, left.depth_step, left.zero_point),
-        *(*steps, zero_point),
-        *(sums.bias, sums.scales, sums.shifts, sums.row_scales, *bounds),
-    ]
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """A product whose operands are placed: `steps` from matrix to matrix, along the depth and from
+    column to column of the right one."""
 
+    low: Lowering
+    left: Left
+    right: Ref
+    steps: list[int]
+    zero_point: int
+    sizes: Sizes
+    sums: Sums
 
-def _launch(
-    low: Lowering,
-    entry: str,
-    threads: list[int],
-    arguments: tuple[list[Any], list[Any]],
-    made: dict[str, object],
-    block: int,
-    sums: Sums,
-) -> None:
-    low.require(threads[2] < 65536, "more than 65535 products")
-    tail = low.tail("float" if isinstance(sums.bounds[0], float) else "int")
-    before, after = arguments
-    kinds = {"ACC": sums.acc, "RESCALE": sums.kind, "BIAS_T": sums.bias_type}
-    args = [*before, tail.output, *after, *tail.args]
-    low.launch("matmul", entry, threads, args, kinds | made, [block, 1, 1], tail.prelude)
+    @property
+    def extents(self) -> list[int]:
+        return [self.sizes.rows, self.sizes.columns, self.sizes.depth]
+
+    @property
+    def operands(self) -> list[int]:
+        left = self.left
+        own = [left.row_step, left.depth_step, left.zero_point]
+        return [*self.extents, *own, *self.steps, self.zero_point]
+
+    @property
+    def finish(self) -> list[Any]:
+        sums = self.sums
+        buffers = [sums.bias, sums.scales, sums.shifts, sums.row_scales]
+        return [*buffers, sums.zero_point, *sums.bounds]
+
+    def launch(self, entry: str, threads: list[int], made: dict[str, object], block: int) -> None:
+        """One launch that makes all results."""
+        low, sizes, sums = self.low, self.sizes, self.sums
+        low.require(threads[2] < 65536, "more than 65535 products")
+        tail = low.tail("float" if isinstance(sums.bounds[0], float) else "int")
+        read = [self.left.ref, self.right, tail.output, low.constant(sizes.batches)]
+        args = [*read, *self.operands, *self.finish, *tail.args]
+        low.launch("matmul", entry, threads, args, self._kinds | made, [block, 1, 1], tail.prelude)
+
+    def launch_parts(
+        self, threads: list[int], made: dict[str, object], block: int, splits: int
+    ) -> None:
+        """One launch for the parts of all sums, and one that adds them."""
+        low, sizes, sums = self.low, self.sizes, self.sums
+        batches, count = low.constant(sizes.batches), len(sizes.batches)
+        low.require(threads[2] * splits < 65536, "more than 65535 parts of products")
+        tail = low.tail("float" if isinstance(sums.bounds[0], float) else "int")
+        results = count * sizes.rows * sizes.columns
+        partial = low.scratch(splits * results * (8 if sums.acc == "long" else 4))
+        defines = self._kinds | made | {"SPLIT": 1}
+        first: list[Value] = [self.left.ref, self.right, partial, batches, splits, count]
+        grid = [*threads[:2], threads[2] * splits]
+        args = [*first, *self.operands]
+        low.launch("matmul", "matmul_part", grid, args, defines, [block, 1, 1], tail.prelude)
+        second: list[Value] = [partial, tail.output, batches, splits, count, *self.extents]
+        args = [*second, *self.finish, *tail.args]
+        low.launch("matmul", "matmul_whole", [results], args, defines, prelude=tail.prelude)
+
+    @property
+    def _kinds(self) -> dict[str, object]:
+        sums = self.sums
+        return {"ACC": sums.acc, "RESCALE": sums.kind, "BIAS_T": sums.bias_type}
 
 
 def _by_dots(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums) -> None:
@@ -103,7 +134,7 @@ def _by_dots(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums) 
         vector //= 2
     offsets = [left.row_step, *sizes.batches[:, 0].tolist()]
     rows = 1 << (max(sizes.rows, 1) - 1).bit_length()
-    made = {
+    made: dict[str, object] = {
         "A_T": left.ctype,
         "B_T": right.ctype,
         "BLOCK": DOT_BLOCK,
@@ -113,8 +144,8 @@ def _by_dots(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums) 
     }
     threads = [-(-sizes.columns * WARP // DOT_BLOCK) * DOT_BLOCK, 1, len(sizes.batches)]
     held = low.input(right.input) if ref is None else ref
-    arguments = _arguments(low, left, held, steps, right.zero_point, sizes, sums)
-    _launch(low, "matmul_dot", threads, arguments, made, DOT_BLOCK, sums)
+    product = _Product(low, left, held, steps, right.zero_point, sizes, sums)
+    product.launch("matmul_dot", threads, made, DOT_BLOCK)
 
 
 def _by_tiles(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums) -> None:
@@ -152,8 +183,11 @@ def _by_tiles(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums)
     made["A_ALONG_ROWS"] = int(left.depth_step != 1)
     tile = plan.tile
     threads = [-(-sizes.rows // tile.rows) * tile.threads, -(-columns // tile.columns), batches]
-    arguments = _arguments(low, left, ref, steps, right.zero_point, sizes, sums)
-    _launch(low, "matmul_tiles", threads, arguments, made, tile.threads, sums)
+    product = _Product(low, left, ref, steps, right.zero_point, sizes, sums)
+    if plan.splits == 1:
+        product.launch("matmul_tiles", threads, made, tile.threads)
+    else:
+        product.launch_parts(threads, made, tile.threads, plan.splits)
 
 
 def _stored(low: Lowering, ctype: str, values: Array) -> Array:

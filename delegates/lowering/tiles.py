@@ -82,6 +82,8 @@ TENSOR = (
 """What is tried, without tensor cores and on them; the first of equals is taken."""
 
 SPLITS = (1, 2, 3, 4, 6, 8, 12, 16)
+MOST_PARTIAL = 2**24
+"""Sums of all parts together."""
 
 COPIED = 40.0
 """Bytes that a multiprocessor brings to shared memory in a cycle."""
@@ -100,14 +102,13 @@ WRITTEN = 12.0
 @dataclass(frozen=True, slots=True)
 class Problem:
     """`batches` products of [rows, depth] and [depth, columns], `depth` in elements, on a device of
-    `units` multiprocessors. `splittable`: whether several blocks may share a sum."""
+    `units` multiprocessors."""
 
     rows: int
     columns: int
     depth: int
     batches: int
     units: int
-    splittable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +158,11 @@ def cost(problem: Problem, arithmetic: Arithmetic, plan: Plan) -> float:
 
 def candidates(problem: Problem, arithmetic: Arithmetic) -> list[Plan]:
     """Every plan that fits, the cheapest first."""
-    plans = []
+    plans, sums = [], problem.rows * problem.columns * problem.batches
     for tile in TENSOR if arithmetic.tensor else PLAIN:
         steps = steps_of(problem.depth, tile, arithmetic.pack)
-        for splits in SPLITS if problem.splittable else (1,):
-            if splits == 1 or 2 * splits <= steps:
+        for splits in SPLITS:
+            if splits == 1 or (2 * splits <= steps and splits * sums <= MOST_PARTIAL):
                 most = min(MOST_STAGES, SHARED // tile.stage)
                 stages = max(2, min(most, -(-steps // splits) + 1))
                 plans.append(Plan(tile, splits, stages))
