@@ -1,4 +1,4 @@
-"""Real models on OpenCL: integers are the CPU's bit for bit, floats near to them."""
+"""Real models on GPU delegates: integers are the CPU's bit for bit, floats near to them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from tests.model_runs import ALL, Run, runs
 from tests.tolerance import WHOLE_MODEL_ON_DELEGATE
 
 
+@pytest.mark.parametrize("device", ["opencl", "cuda"])
 @pytest.mark.parametrize("run", runs(ALL), ids=str)
-def test_models_on_opencl(run: Run) -> None:
-    found = claim(run, delegates("opencl"), "opencl")
+def test_models(run: Run, device: str) -> None:
+    found = claim(run, delegates(device), device)
     if found.largest is not None:
         assert found.largest <= (0 if found.exact else WHOLE_MODEL_ON_DELEGATE)
