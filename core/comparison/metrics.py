@@ -218,7 +218,9 @@ def ulps(reference: Array, compared: Array) -> Array:
     size = reference.dtype.itemsize
     kind = np.dtype(f"i{size}")
     a, b = (_ordered(x.view(kind), 8 * size) for x in (reference, compared))
-    return np.abs(a.astype(np.float64) - b.astype(np.float64)) if size > 4 else np.abs(a - b)
+    # Of float64, only the difference of numbers of one sign fits into 64 bits.
+    wide = np.abs(a.astype(np.float64) - b.astype(np.float64))
+    return np.where((a < 0) == (b < 0), np.abs(a - b).astype(np.float64), wide)
 
 
 def _ordered(bits: Array, width: int) -> Array:
