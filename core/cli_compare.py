@@ -20,6 +20,8 @@ from .comparison.extraction import extract
 from .comparison.running import compare
 from .pictures import Normalization, Pixels
 from .plugins import default_delegates
+from .report.html import write_html
+from .report.model_explorer import write_model_explorer
 
 
 class Mode(StrEnum):
@@ -99,6 +101,13 @@ def run_compare(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
     ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page to look at.")
+    ] = None,
+    model_explorer: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write node data that show errors in Model Explorer."),
+    ] = None,
     repro: Annotated[
         Path | None,
         typer.Option(
@@ -128,6 +137,10 @@ def run_compare(
         )
     if json_file is not None:
         result.to_json(json_file)
+    if html_file is not None:
+        write_html(result, html_file)
+    if model_explorer is not None:
+        write_model_explorer(result, model_explorer)
     print_comparison(result)
     raise typer.Exit(0 if result.ok else 1)
 

@@ -65,6 +65,7 @@ CONFINED = {
     "cupy": {"litegpu.delegates.cuda"},
     "pyopencl": {"litegpu.delegates.opencl"},
     "PIL": {"litegpu.pictures"},
+    "jinja2": {"litegpu.report.html"},
 }
 """Packages that few modules may import."""
 

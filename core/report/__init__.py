@@ -1,0 +1,1 @@
+"""Reports of comparisons: an HTML page, and node data for Model Explorer."""
