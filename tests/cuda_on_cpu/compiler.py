@@ -72,7 +72,8 @@ def _built(text: str, options: Sequence[str], depends: Sequence[str]) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "library.so"
         command = [str(compiler()), *options, "-x", "c++", "-", "-o", str(made)]
-        done = subprocess.run(command, input=text, capture_output=True, text=True)
+        plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+        done = subprocess.run(command, input=text, capture_output=True, text=True, env=plain)
         if done.returncode:
             raise CompileError(done.stderr)
         _cache().store(parts, made.read_bytes())

@@ -1,7 +1,11 @@
-"""The device that runs CUDA text on the CPU: that it does what CUDA does, and sees what is wrong."""
+"""The device that runs CUDA text on the CPU: it does what CUDA does, and sees what is wrong."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -163,3 +167,33 @@ def test_arguments_are_checked() -> None:
 def test_errors_of_the_compiler() -> None:
     with pytest.raises(CompileError, match="nonsense"):
         run("nonsense;")
+
+
+OUTSIDE = """
+import numpy as np, sys
+from tests.gpu.test_cuda_on_cpu import run
+print(run("a[LANE_X] = 1;", np.zeros(int(sys.argv[1]), np.float32)))
+"""
+
+
+@pytest.mark.parametrize(("size", "seen"), [(64, False), (63, True)])
+def test_the_sanitizer_sees_the_end_of_a_buffer(size: int, seen: bool) -> None:
+    found = subprocess.run(
+        [str(compiler()), "-print-file-name=libasan.so"], capture_output=True, text=True
+    ).stdout.strip()
+    if not Path(found).is_absolute():
+        pytest.skip("the compiler has no libasan.so")
+    settings = {
+        "LD_PRELOAD": found,
+        "LITEGPU_CUDA_ON_CPU_ASAN": "1",
+        "ASAN_OPTIONS": "detect_leaks=0",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", OUTSIDE, str(size)],
+        cwd=Path(__file__).resolve().parents[2],
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+    )
+    assert ("heap-buffer-overflow" in done.stderr) == seen, done.stderr
+    assert done.stdout == ("" if seen else "None\n")
