@@ -94,8 +94,8 @@ the elements reversed."""
 class FaultyDelegate:
     """Another delegate, but for one node: what makes the tensor called `tensor` has a fault.
 
-    That node is compiled alone, between what comes before and after it. `changed` counts the runs
-    in which the fault made a difference.
+    That node is compiled alone, between what comes before and after it; what goes from piece to
+    piece goes through the host. `changed` counts the runs in which the fault made a difference.
     """
 
     def __init__(self, delegate: Delegate, kind: str, tensor: str) -> None:
@@ -112,12 +112,8 @@ class FaultyDelegate:
 
     def compile(self, graph: Graph, part: Partition) -> Executable:
         faulty = [i for i, n in enumerate(part.nodes) if self.is_faulty(graph, n)]
-        if not faulty:
-            return self.delegate.compile(graph, part)
-        pieces = [
-            _Piece(self, graph, piece, self.is_faulty(graph, piece.nodes[0]))
-            for piece in _pieces(graph, part, faulty[0])
-        ]
+        parts = _pieces(graph, part, faulty[0]) if faulty else [part]
+        pieces = [_Piece(self, graph, p, self.is_faulty(graph, p.nodes[0])) for p in parts]
         looked_into = all(hasattr(p.executable, "run_group") for p in pieces if not p.faulty)
         return (_ObservedPieces if looked_into else _Pieces)(graph, part, pieces)
 
