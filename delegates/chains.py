@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from litegpu.delegate import Unsupported
 from litegpu.graph import Node
 from litegpu.schema.enums import TensorType
@@ -73,12 +75,15 @@ def _require_types(low: Lowering) -> None:
     low.require(target.dtype != TensorType.FLOAT16, "float16 is not computed")
 
 
-def follow(low: Lowering, j: int, value_type: str) -> Tail:
-    """The tail of the present node's kernel, whose values are of a C type."""
+def follow(
+    low: Lowering, j: int, value_type: str, first: Callable[[Emit], str] | None = None
+) -> Tail:
+    """The tail of the present node's kernel, whose values are of a C type; `first` is the
+    expression that it begins with."""
     emit = Emit(low)
     # Kernels may sum in double, of which functions such as sqrt make another choice.
     value = "((float)(v))" if value_type == "float" else "(v)"
-    text, tensor = extend(emit, value, j, "(i)")
+    text, tensor = extend(emit, value if first is None else first(emit), j, "(i)")
     ctype = C_TYPES[low.options.computed(low.graph.tensors[tensor].dtype)]
     output = Ref(Memory.TENSOR, tensor)
     lines = [f"#define OUT_T {ctype}"]

@@ -77,6 +77,9 @@ template <int Count, class Type> INLINE void store_pack(Type* p, const Pack<Type
   *reinterpret_cast<Pack<Type, Count>*>(p) = pack;
 }
 
+// Says that a pointer is a multiple of 16 bytes, so that neighbouring accesses become one.
+#define ALIGNED(p) p = (decltype(p))__builtin_assume_aligned(p, 16)
+
 template <class Type> INLINE Type clamp(Type x, Type low, Type high) {
   return min(max(x, low), high);
 }
@@ -176,6 +179,11 @@ INLINE int quantize(float x, float scale, int zero_point, int low, int high) {
   float real = x / scale;
   float rounded = truncf(real + copysignf(0.49999997f, real)) + (float)zero_point;
   return !(rounded > (float)low) ? low : (rounded >= (float)high ? high : (int)rounded);
+}
+
+// A sum of quantised products as a real number, rounded after every step.
+INLINE float scaled_back(int sum, float scale, float offset) {
+  return exact_add(exact_multiply((float)sum, scale), offset);
 }
 
 // The index of a broadcast input's element for element i of the output. `sizes` are the output's

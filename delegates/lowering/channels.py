@@ -18,6 +18,8 @@ from ..program import Ref
 from .context import C_TYPES, Lowering
 from .quantization import multipliers, per_tensor, result_range
 
+FLOAT_WEIGHTS = (TensorType.FLOAT32, TensorType.INT8, TensorType.UINT8, TensorType.INT4)
+
 INT32_DEPTH = 512
 """With fewer products than this, sums of int16 times int8 fit 32 bits."""
 
@@ -42,7 +44,7 @@ def require_types(low: Lowering, at: Operands) -> TensorType:
     dtype = low.require_dtype(at.image, TensorType.FLOAT32, *WEIGHTS)
     low.require(low.output_tensor().dtype == dtype, "input and output differ in type")
     is_float = dtype == TensorType.FLOAT32
-    low.require_dtype(at.weights, *((TensorType.FLOAT32,) if is_float else WEIGHTS[dtype]))
+    low.require_dtype(at.weights, *(FLOAT_WEIGHTS if is_float else WEIGHTS[dtype]))
     if low.has(at.bias):
         low.require_dtype(at.bias, *((TensorType.FLOAT32,) if is_float else BIASES[dtype]))
         low.values(at.bias)

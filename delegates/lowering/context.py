@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from litegpu.delegate import Unsupported
@@ -17,6 +18,9 @@ from litegpu.schema.enums import TensorType
 from ..device import DeviceInfo
 from ..fusion import Fusion, Tail
 from ..program import FLAG, Argument, Constant, Kernel, Launch, Memory, Program, Ref
+
+if TYPE_CHECKING:
+    from ..emit import Emit
 
 C_TYPES = {
     TensorType.FLOAT32: "float",
@@ -281,15 +285,18 @@ class Lowering:
         packed = tuple(_argument(arg) for arg in args)
         self.program.launches.append(Launch(kernel, tuple(threads), shape, packed))
 
-    def tail(self, value_type: str = "float", j: int = 0) -> Tail:
+    def tail(
+        self, value_type: str = "float", j: int = 0, value: Callable[[Emit], str] | None = None
+    ) -> Tail:
         """What the kernel of this node does to its values, and where it writes them.
 
         `value_type` is the C type of the value before: "float", or "int" for stored integers.
+        `value`, where given, is an expression of the kernel's value `v` for element `i`.
         Elementwise nodes that follow are fused in, and are not lowered any more.
         """
         from ..chains import follow
 
-        return follow(self, j, value_type)
+        return follow(self, j, value_type, value)
 
 
 def _argument(arg: Value) -> Argument:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from litegpu.delegate import Unsupported
-from litegpu.dtypes import NUMPY
 from litegpu.errors import OpError
 from litegpu.graph import Array, Node, Shape
 from litegpu.ops.window_geometry import window
@@ -18,7 +17,16 @@ from ..program import Ref
 from .channels import Matrices, Operands, finish, require_types
 from .context import Lowering, Value, elements
 from .conv_variants import Size, padded_blocks, variant
+from .hybrid import is_hybrid, kept_sums, quantized, scales_of
 from .registry import lowers
+
+ELEMENTS = {
+    "float": np.float32,
+    "half": np.float16,
+    "char": np.int8,
+    "uchar": np.uint8,
+    "short": np.int16,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +66,14 @@ def axis(low: Lowering, size: int, taps: int, stride: int, dilation: int, paddin
 class Image:
     """What is convolved: its buffer, and its shape there.
 
-    Padding that another node would have added belongs to `Axis.before` and `Axis.outputs`.
+    `dtype` says how it is computed, `ctype` how its elements lie in memory. Padding that another
+    node would have added belongs to `Axis.before` and `Axis.outputs`.
     """
 
     ref: Ref
     shape: Shape
+    dtype: TensorType
+    ctype: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,14 @@ def convolve(
     """Launches every part; the parts write different elements of the node's output."""
     dtype = require_types(low, at)
     require_sizes(low, image.shape)
-    tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
+    if is_hybrid(low, at):
+        scales = scales_of(low, at, low.output_tensor().shape[3], channel_axis)
+        plain = channel_axis == 0 and groups == 1 and low.node.op == "CONV_2D"
+        asymmetric = not plain or bool((scales != scales[0]).any())
+        rows, tail = quantized(low, at, scales, activation, asymmetric)
+        image = replace(image, ref=rows.centered, dtype=TensorType.INT8, ctype="short")
+    else:
+        tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
     for part in parts:
         launch(low, image, at, groups, activation, part, channel_axis, tail)
 
@@ -110,22 +128,26 @@ def launch(
     tail: Tail,
 ) -> None:
     batch, height, width, channels = image.shape
-    dtype, rows, cols = low.dtype(at.image), part.rows, part.cols
+    rows, cols = part.rows, part.cols
     filters, count = low.output_tensor().shape[3], batch * rows.outputs * cols.outputs
     depth, group_filters = channels // groups, filters // groups
     pointwise = rows.is_pointwise(height) and cols.is_pointwise(width)
     dense = rows.is_dense and cols.is_dense
     taps = rows.taps * cols.taps
     size = Size(taps, depth, groups, group_filters, count, pointwise, dense)
-    how = variant(low, dtype, low.ctype(at.image), size)
+    how = variant(low, image.dtype, image.ctype, size)
 
     def arrange(values: Array) -> Array:
         return padded_blocks(values, groups, how.width).reshape(-1)
 
     tag = (low.node.op, part.tag, groups, how.packing)
-    done = finish(
-        low, at, activation, filters, channel_axis, taps * depth, arrange, part.matrices, tag
-    )
+    whole = taps * depth
+    if is_hybrid(low, at):
+        done = kept_sums(low, filters, whole, arrange)
+    else:
+        done = finish(
+            low, at, activation, filters, channel_axis, whole, arrange, part.matrices, tag
+        )
 
     def pack(values: Array) -> Array:
         return how.pack(low.narrow(part.matrices(done.centered(values))), size)
@@ -134,7 +156,7 @@ def launch(
     read = [
         image.ref,
         low.packed(at.weights, ("weights", *tag, done.weights_zero_point), pack),
-        low.constant(low.narrow(np.full(max(depth, 1), done.zero_point, NUMPY[dtype]))),
+        low.constant(np.full(max(depth, 1), done.zero_point, ELEMENTS[image.ctype])),
     ]
     geometry = [
         *(height, width, channels, depth, group_filters, blocks // groups, filters),
@@ -159,7 +181,7 @@ def unpadded(low: Lowering, rows: Axis, cols: Axis) -> tuple[Image, Axis, Axis]:
     ref, shape, top, left = low.unpadded()
     rows = replace(rows, before=rows.before + top)
     cols = replace(cols, before=cols.before + left)
-    return Image(ref, shape), rows, cols
+    return Image(ref, shape, low.dtype(), low.ctype()), rows, cols
 
 
 @lowers("CONV_2D")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from litegpu.graph import Array, Node
 from litegpu.schema.enums import TensorType
@@ -11,6 +11,7 @@ from litegpu.schema.enums import TensorType
 from .channels import Operands, finish, require_types
 from .context import Lowering
 from .conv import Axis, Part, axis, convolve, require_sizes, unpadded
+from .hybrid import is_hybrid, kept_sums, quantized, scales_of
 from .registry import lowers
 
 CPU_PIXELS = 4
@@ -79,13 +80,19 @@ def depthwise_conv2d(low: Lowering, node: Node) -> None:
         return values
 
     tag = ("depthwise", multiplier)
-    done = finish(low, Operands(), activation, filters, 3, taps, arrange, None, tag)
+    if is_hybrid(low, Operands()):
+        scales = scales_of(low, Operands(), filters, 3)
+        quantized_rows, tail = quantized(low, Operands(), scales, activation, asymmetric=True)
+        inside = replace(inside, ref=quantized_rows.centered)
+        done = kept_sums(low, filters, taps, arrange)
+    else:
+        tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
+        done = finish(low, Operands(), activation, filters, 3, taps, arrange, None, tag)
     weights = low.packed(
         1,
         (*tag, done.weights_zero_point),
         lambda values: low.narrow(done.centered(values).reshape(taps, filters)),
     )
-    tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
     vectors = (low.info.is_cpu or low.info.arch) and multiplier == 1 and not done.is_long
     widths = CUDA_LANES if low.info.arch else LANES
     lanes = next(n for n in widths if filters % n == 0) if vectors else 1

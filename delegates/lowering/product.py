@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from litegpu.graph import Array
@@ -243,8 +243,15 @@ def _by_blocks(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums
     low.launch("matmul", "matmul_tiles", threads, args, defines, block, tail.prelude)
 
 
-def quantize_rows(low: Lowering, rows: int, depth: int, asymmetric: bool) -> tuple[Ref, Ref]:
-    """Float input 0 as (int8 values less zero points, held as short; scales of the rows)."""
+class Rows(NamedTuple):
+    """Rows as int8 values less their zero points, held as short, and the rows' scales."""
+
+    centered: Ref
+    scales: Ref
+
+
+def quantize_rows(low: Lowering, rows: int, depth: int, asymmetric: bool, i: int = 0) -> Rows:
+    """Float input `i`, quantised."""
     low.require(low.info.has_double, "the device has no float64")
     centered, scales = low.scratch(2 * rows * depth), low.scratch(4 * rows)
     lanes = 1 if low.info.is_cpu else DOT_BLOCK
@@ -252,11 +259,11 @@ def quantize_rows(low: Lowering, rows: int, depth: int, asymmetric: bool) -> tup
         "quantize_rows",
         "quantize_rows",
         [rows * lanes],
-        [low.input(0), centered, scales, depth],
-        {"BLOCK": lanes, "ASYMMETRIC": int(asymmetric), "T": low.ctype()},
+        [low.input(i), centered, scales, depth],
+        {"BLOCK": lanes, "ASYMMETRIC": int(asymmetric), "T": low.ctype(i)},
         block=[lanes],
     )
-    return centered, scales
+    return Rows(centered, scales)
 
 
 def element_type(dtype: T) -> str:

@@ -49,5 +49,7 @@ def transpose_conv(low: Lowering, node: Node) -> None:
         return Part(rows[0], cols[0], matrices, (rows[1], cols[1], o.stride_h, o.stride_w))
 
     parts = [part(rows, cols) for rows, cols in product(vertical, horizontal)]
-    image = Image(low.input(AT.image), low.shape(AT.image))
+    image = Image(
+        low.input(AT.image), low.shape(AT.image), low.dtype(AT.image), low.ctype(AT.image)
+    )
     convolve(low, image, AT, 1, o.fused_activation_function, parts)
