@@ -46,8 +46,8 @@
 #ifndef SPLIT
 #define SPLIT 0
 #endif
-// One element at a time: threads of a block, rows of a warp, elements of a load, of which those of a
-// are neighbours if A_VECTORS.
+// One element at a time: threads of a block, rows of a warp, elements of a load; A_VECTORS: whether
+// those of a are neighbours.
 #ifndef BLOCK
 #define BLOCK 128
 #endif
@@ -155,7 +155,8 @@ template <class Type, int TILE_ROWS, int COPIED, bool ALONG_ROWS, bool IS_RIGHT>
       int first = k + Mine::word(p) * PACK;
       if (COPIED) {
         bool live = first < depth;
-        copy_async<COPIED ? COPIED : 1>(place(to, p), from + at[p] + (live ? first * step : 0), live);
+        const Type* source = from + at[p] + (live ? first * step : 0);
+        copy_async<COPIED ? COPIED : 1>(place(to, p), source, live);
       } else {
         held[p] = gathered(p, first);
       }

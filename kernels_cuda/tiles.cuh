@@ -86,8 +86,8 @@ INLINE void commit_async() {}
 template <int PENDING> INLINE void wait_async() {}
 #endif
 
-// What a register holds of an element, by the type of its sums: its word where that holds one alone,
-// the bits of one of several.
+// What a register holds of an element, by the type of its sums; its word where that holds one
+// alone, the bits of one of several.
 INLINE float element_of(float sum) { return sum; }
 INLINE int element_of(int sum) { return sum; }
 INLINE int element_of(long sum) { return (int)sum; }
@@ -281,8 +281,8 @@ struct Packed {
   METHOD void keep(Row* to) {}
 };
 
-// The sums over `steps` tiles. An operand's `fetch` begins to bring its next tile, `keep` puts there
-// what is in registers yet.
+// The sums over `steps` tiles. An operand's `fetch` begins to bring its next tile, `keep` puts
+// there what is in registers yet.
 template <class Left, class Right>
 INLINE void sum_products(ACC_T (&sums)[HELD][RUN], Left& left, Right& right, int steps,
                          Row (*tiles)[TILE_M + TILE_N]) {

@@ -56,6 +56,28 @@ def assert_close_as_half(got: Any, expected: Any, what: str = "") -> None:
     _assert_floats(got, rounded, (grown * relative + HALF_UNIT, grown * absolute + least), what)
 
 
+FLOAT_STEP = 2.0**-23
+"""Of float32: the spacing at 1. Tensor cores round sums by so much, truncating."""
+
+
+def assert_close_to_sums(
+    got: Any, exact: Any, magnitude: Any, depth: int, stored: float, what: str = ""
+) -> None:
+    """Float32 results that are sums of `depth` exact products, stored with a unit roundoff of
+    `stored`. `exact` and `magnitude`, the sums of the absolute products, are float64:
+    |difference| <= (depth + 1) * FLOAT_STEP * magnitude + stored * (|exact| + that)."""
+    got = np.asarray(got)
+    assert (got.shape, got.dtype) == (exact.shape, np.float32), what
+    summed = (depth + 1) * FLOAT_STEP * magnitude
+    bound = summed + stored * (np.abs(exact) + summed)
+    error = np.abs(got - exact)
+    worst = np.unravel_index(np.argmax(error - bound), error.shape)
+    assert (error <= bound).all(), (
+        f"{what}: {got[worst]} where {exact[worst]} was expected "
+        f"(error {error[worst]:.3g}, allowed {bound[worst]:.3g})"
+    )
+
+
 def assert_close(got: Any, expected: Any, what: str = "") -> None:
     """Shape and dtype first, then the values, within the tolerance of one operator."""
     got, expected = np.asarray(got), np.asarray(expected)
