@@ -34,9 +34,10 @@ CUMULATIVE = {
 }
 """Floats after any number of nodes."""
 
-COARSER = {"tf32": 32.0, "fp16": 32.0}
-"""By how much a delegate's option `precision` widens the tolerance of float32: the significand has
-10 bits in place of 23, but sums are float32's."""
+NARROW = ("tf32", "fp16")
+COARSER = {"isolated": 128.0, "cumulative": 32.0}
+"""By how much a delegate's option `precision` widens the tolerance of float32 where it is one of
+`NARROW`: the significand of operands has 10 bits in place of 23."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def tolerances(given: Mapping[str, Any] | float | None, mode: str, precision: st
     `given` is a number or a `Tolerance` for all floats, or {type or name pattern: the same}. A
     number is a share of the largest magnitude for floats, and a number of steps for integers.
     """
-    coarser = COARSER.get(precision, 1.0)
+    coarser = COARSER[mode] if precision in NARROW else 1.0
     by_type = dict(ISOLATED if mode == "isolated" else CUMULATIVE)
     wide = by_type["float32"]
     by_type["float32"] = Tolerance(
