@@ -33,6 +33,10 @@ class Emit:
             self.declarations.append(f"GLOBAL const {ctype}* RESTRICT {found}")
         return found
 
+    def buffers(self) -> list[str]:
+        """The names of all buffers."""
+        return list(self._names.values())
+
     def integer(self, value: int) -> str:
         name = self._name()
         self.args.append(np.int32(value))

@@ -91,13 +91,13 @@ def block(low: Lowering) -> tuple[int] | None:
     return None if low.info.is_cpu else (min(BLOCK, low.info.max_block),)
 
 
-def pack(low: Lowering, run: int, count: int) -> int:
-    """How many neighbouring elements of input 0, at most 16 bytes, a thread of CUDA takes: a divisor
-    of `run`, and few enough that `count` elements are work for the whole device."""
+def pack(low: Lowering, tensor: Tensor, count: int, run: int = 16) -> int:
+    """How many neighbouring elements of a tensor, at most 16 bytes, a thread of CUDA takes: a
+    divisor of `run`, and few enough that `count` elements are work for the whole device."""
     if low.info.warp == 1:
         return 1
     room = count // (THREADS_PER_UNIT * low.info.compute_units)
-    most = max(1, min(16 // itemsize(low, low.tensor(0)), room))
+    most = max(1, min(16 // itemsize(low, tensor), room))
     return max(n for n in (1, 2, 4, 8, 16) if n <= most and run % n == 0)
 
 

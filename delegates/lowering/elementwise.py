@@ -10,6 +10,7 @@ from ..emit import Emit
 from ..expressions import ELEMENTWISE
 from ..program import Memory, Ref
 from .context import C_TYPES, Lowering, elements
+from .copy import pack
 from .registry import lowers
 
 BODY = """
@@ -19,10 +20,29 @@ KERNEL elementwise({arguments}) {{
 }}
 """
 
+PACKED_BODY = """
+#define VALUE(i) ({ctype})({text})
+KERNEL elementwise({arguments}) {{
+  {aligned}
+  int first = THREAD_X * EACH;
+  if (first + EACH > n) {{
+    for (int i = first; i < n; i++) y[i] = VALUE(i);
+    return;
+  }}
+  {ctype} made[EACH];
+  for (int k = 0; k < EACH; k++) made[k] = VALUE((first + k));
+  for (int k = 0; k < EACH; k++) y[first + k] = made[k];
+}}
+"""
+"""For CUDA: EACH neighbouring elements a thread."""
+
+MOST_EACH = 8
+"""Elements of a thread of CUDA: more would leave too few threads to hide the time of memory."""
+
 
 @lowers(*ELEMENTWISE)
 def elementwise(low: Lowering, node: Node) -> None:
-    """One work item an element: y[i] = expression of the operands' elements."""
+    """y[i] = expression of the operands' elements."""
     target = low.output_tensor()
     low.require(target.dtype in C_TYPES, f"the output is {target.dtype.name}")
     low.require(target.dtype != TensorType.FLOAT16, "float16 arithmetic has no GPU kernel")
@@ -31,7 +51,12 @@ def elementwise(low: Lowering, node: Node) -> None:
     target = low.graph.tensors[tensor]
     ctype = C_TYPES[low.options.computed(target.dtype)]
     arguments = ", ".join([*emit.declarations, f"GLOBAL {ctype}* RESTRICT y", "int n"])
-    body = BODY.format(arguments=arguments, ctype=ctype, text=text)
     count = elements(target.shape)
-    output = Ref(Memory.TENSOR, tensor)
-    low.launch("elementwise", "elementwise", [count], [*emit.args, output, count], body=body)
+    each = min(pack(low, target, count), MOST_EACH)
+    aligned = " ".join(f"ALIGNED({name});" for name in (*emit.buffers(), "y"))
+    body = (PACKED_BODY if each > 1 else BODY).format(
+        arguments=arguments, ctype=ctype, text=text, aligned=aligned
+    )
+    args = [*emit.args, Ref(Memory.TENSOR, tensor), count]
+    defines = {"EACH": each} if each > 1 else {}
+    low.launch("elementwise", "elementwise", [-(-count // each)], args, defines, body=body)

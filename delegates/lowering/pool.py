@@ -33,7 +33,7 @@ def pool(low: Lowering, node: Node) -> None:
     taps = min(options.filter_height, height) * min(options.filter_width, width)
     tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
     pixels = batch * out_height * out_width
-    tile = CPU_TILE if low.info.is_cpu else pack(low, channels, pixels * channels)
+    tile = CPU_TILE if low.info.is_cpu else pack(low, low.tensor(), pixels * channels, channels)
     defines = {"KIND": KINDS[node.op], "T": low.ctype(), "TILE": tile}
     defines |= accumulation(dtype, node.op, taps)
     low.launch(

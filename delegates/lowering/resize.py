@@ -59,7 +59,7 @@ def launch(low: Lowering, entry: str, tables: list[Array], defines: dict[str, ob
     _, height, width, channels = low.shape(0)
     batch, out_height, out_width, _ = low.output_tensor().shape
     pixels = batch * out_height * out_width
-    tile = CPU_TILE if low.info.is_cpu else pack(low, channels, pixels * channels)
+    tile = CPU_TILE if low.info.is_cpu else pack(low, low.tensor(), pixels * channels, channels)
     rows, columns = map(low.constant, tables)
     sizes = [pixels, height, width, channels, out_height, out_width]
     low.launch(
