@@ -60,8 +60,9 @@ def headline(result: Comparison) -> str:
     if result.ok:
         return f"{where}; the outputs are within tolerance."
     if facts.mode == "isolated":
-        guilty = len(result.ranking)
-        return f"{where}." if guilty == 1 else f"{where}, and at {guilty - 1} other places."
+        others = len(result.ranking) - 1
+        places = "another place" if others == 1 else f"{others} other places"
+        return f"{where}, and at {places}." if others else f"{where}."
     return f"{where}, and the outputs are beyond tolerance."
 
 

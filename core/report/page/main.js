@@ -9,7 +9,7 @@ function select(group, row, origin) {
   else if (origin !== "graph") reveal();
   markSelected();
   state.row?.point?.classList.add("selected");
-  if (origin !== "table" && origin !== "link" && !state.row?.element?.isConnected) drawTable();
+  if (origin !== "table" && origin !== "link" && state.row && !state.row.element?.isConnected) drawTableTo(state.row);
   state.row?.element?.classList.add("selected");
   if (origin === "link" || origin === "ranking") byId("graph").scrollIntoView({ block: "start", behavior: "smooth" });
   showDetails();

@@ -16,7 +16,8 @@ const COLUMNS = [
   { label: "type", value: (r) => r.tensor?.dtype ?? "", text: (r) => r.tensor?.dtype ?? "" },
   { label: "shape", number: true, value: (r) => (r.tensor ? r.tensor.shape.reduce((a, b) => a * b, 1) : null), text: (r) => (r.tensor ? r.tensor.shape.join("×") || "scalar" : "") },
 ];
-const sorting = { column: COLUMNS[0], down: false, shown: PAGE };
+const byError = COLUMNS.find((column) => column.label === "error");
+const sorting = { column: data.ranking.length ? byError : COLUMNS[0], down: data.ranking.length > 0, shown: PAGE };
 
 function visibleRows() {
   const words = byId("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -35,8 +36,6 @@ function visibleRows() {
 function drawTable() {
   const found = visibleRows();
   byId("shown").textContent = found.length === rows.length ? `${rows.length} rows` : `${found.length} of ${rows.length} rows`;
-  const at = found.indexOf(state.row);
-  if (at >= sorting.shown) sorting.shown = Math.ceil((at + 1) / PAGE) * PAGE;
   document.querySelector("#table tbody").replaceChildren(...found.slice(0, sorting.shown).map(drawRow));
   byId("more").hidden = found.length <= sorting.shown;
   byId("more").textContent = `Show ${Math.min(4 * PAGE, found.length - sorting.shown)} more of ${found.length}`;
@@ -44,6 +43,13 @@ function drawTable() {
     if (COLUMNS[i] === sorting.column) th.setAttribute("aria-sort", sorting.down ? "descending" : "ascending");
     else th.removeAttribute("aria-sort");
   });
+}
+
+// The table with the selected row, unless the filter hides it.
+function drawTableTo(row) {
+  const at = visibleRows().indexOf(row);
+  if (at >= sorting.shown) sorting.shown = Math.ceil((at + 1) / PAGE) * PAGE;
+  drawTable();
 }
 
 function drawRow(row) {
