@@ -17,6 +17,8 @@ from pathlib import Path
 import litegpu
 import numpy as np
 
+DELEGATE = "litegpu.reference_delegate:ReferenceDelegate"
+
 
 def import_all() -> int:
     """The number of modules of the package, all of which can be imported."""
@@ -64,6 +66,10 @@ def main(model: str, image: str, labels: str) -> None:
     printed = command("run", model, "--input", image, "--labels", labels, "--runs", "2")
     if "cat" not in printed:
         raise SystemExit(f"the cat was not found:\n{printed}")
+    page = Path("page.html")
+    command("compare", model, "--delegate", DELEGATE, "--html", str(page))
+    if "</html>" not in page.read_text():
+        raise SystemExit("the page of a comparison is not whole")
     print(
         f"smoke: litegpu {litegpu.__version__} from {folder}: {modules} modules, "
         f"{len(operators)} operators; a model of {len(nodes)} nodes runs"

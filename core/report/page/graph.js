@@ -68,7 +68,7 @@ function drawBox(box, left) {
     sub = worst ? (badness[worst.verdict] ? `up to ${digits(worst.error)}` : worst.verdict) : "";
     if (worst) sub += ` · ${worst.owner}`;
   } else if (worst) {
-    sub += ` · ${worst.error === null ? worst.verdict : digits(worst.error)}`;
+    sub += ` · ${worst.error === null ? worst.verdict : worst.error === 0 ? "equal" : digits(worst.error)}`;
     if (worst.owner === "cpu") sub += " · cpu";
   }
   const name = end ? sub : many ? `${title}: ${sub}` : `${title}, ${sub}, ${worst?.verdict ?? "unseen"}`;

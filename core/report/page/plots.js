@@ -51,6 +51,10 @@ function drawDepth() {
     return;
   }
   const errors = points.map((row) => number(row.tensor.error));
+  if (errors.every((error) => error === 0)) {
+    place.replaceChildren(el("p", { class: "hint" }, "All elements of all tensors that were compared are equal."));
+    return;
+  }
   const limits = points.map((row) => row.tensor.tolerance.of_largest);
   const finite = [...errors, ...limits].filter((x) => x > 0 && Number.isFinite(x)).map(Math.log10);
   const low = Math.floor(Math.min(...finite, 0) - 0.01);
