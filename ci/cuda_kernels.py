@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -28,12 +30,12 @@ Given = tuple[bytes, Sequence[Any]]
 """A model, and inputs that give it its shapes."""
 
 
-def kernels_of(content: bytes, precision: str, inputs: Sequence[Any] = ()) -> Kernels:
-    """The kernels of one model, by the program's own device facts of a CUDA device."""
-    found = Kernels()
-    for lowered in lower(content, CUDA, inputs, Options(precision)).lowered:
+def kernels_of(content: bytes, precision: str, arch: int, inputs: Sequence[Any] = ()) -> Kernels:
+    """The kernels of one model on a device of CUDA of this architecture, 90 for sm_90."""
+    info, found = replace(CUDA, arch=arch), Kernels()
+    for lowered in lower(content, info, inputs, Options(precision)).lowered:
         for launch in lowered.program.launches:
-            block = launch.block or default_block(launch.threads, CUDA)
+            block = launch.block or default_block(launch.threads, info)
             found[launch.kernel] = max(math.prod(block), found.get(launch.kernel, 0))
     return found
 
@@ -62,11 +64,28 @@ def real() -> Iterator[Given]:
 SETS = {"usual": usual, "cases": cases, "real": real}
 
 
-def gather(sets: Sequence[str], precisions: Sequence[str] = PRECISIONS) -> Kernels:
+def kernels_of_sets(sets: Sequence[str], precision: str, arch: int) -> Kernels:
     """The kernels of all models of these SETS."""
     found = Kernels()
-    for name in sets:
-        for (content, inputs), precision in product(SETS[name](), precisions):
-            for kernel, size in kernels_of(content, precision, inputs).items():
-                found[kernel] = max(size, found.get(kernel, 0))
+    for content, inputs in (given for name in sets for given in SETS[name]()):
+        merge(found, kernels_of(content, precision, arch, inputs))
     return found
+
+
+def merge(found: Kernels, more: Kernels) -> None:
+    for kernel, size in more.items():
+        found[kernel] = max(size, found.get(kernel, 0))
+
+
+def gather(
+    pool: Executor, sets: Sequence[str], archs: Sequence[int], precisions: Sequence[str]
+) -> dict[int, Kernels]:
+    """`kernels_of_sets` by architecture, in all precisions."""
+    jobs = {
+        (arch, precision): pool.submit(kernels_of_sets, sets, precision, arch)
+        for arch, precision in product(archs, precisions)
+    }
+    made: dict[int, Kernels] = {arch: {} for arch in archs}
+    for (arch, _), job in jobs.items():
+        merge(made[arch], job.result())
+    return made

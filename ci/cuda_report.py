@@ -7,10 +7,9 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -39,17 +38,17 @@ REGISTERS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Row:
-    """A kernel on each architecture."""
+    """A kernel: work items of its largest block, and what it needs, by architecture."""
 
     kernel: Kernel
-    block: int
-    resources: dict[int, Resources]
+    blocks: dict[int, int] = field(default_factory=dict[int, int])
+    resources: dict[int, Resources] = field(default_factory=dict[int, Resources])
 
 
 @dataclass
 class Report:
-    """`failures`: where, by what is wrong there. `programs`: how many texts were compiled, each for
-    every architecture."""
+    """`failures`: where, by what is wrong there. `programs`: how many were compiled, counting each
+    architecture."""
 
     rows: list[Row] = field(default_factory=list[Row])
     failures: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
@@ -68,49 +67,48 @@ def attempt(text: str, arch: int, folder: Path) -> dict[str, Resources] | str:
         return str(error)
 
 
-def compile_all(
-    texts: Sequence[str], archs: Sequence[int], folder: Path
-) -> dict[tuple[str, int], dict[str, Resources] | str]:
-    """`attempt` of each text for each architecture, by both."""
-    jobs = list(product(texts, archs))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), context) as pool:
-        tried = [pool.submit(attempt, text, arch, folder) for text, arch in jobs]
-        return {job: future.result() for job, future in zip(jobs, tried, strict=True)}
-
-
-def build(kernels: Kernels, archs: Sequence[int], folder: Path) -> Report:
-    """What each kernel needs, and what is wrong; equal programs are compiled once."""
-    start, report, texts = time.perf_counter(), Report(), dict[Kernel, str]()
-    for kernel in kernels:
+def build(pool: Executor, kernels: Mapping[int, Kernels], folder: Path) -> Report:
+    """What each kernel needs, by architecture, and what is wrong; equal programs are compiled
+    once."""
+    start, report = time.perf_counter(), Report()
+    wanted = [(arch, kernel) for arch, found in kernels.items() for kernel in found]
+    jobs: dict[tuple[str, int], Future[dict[str, Resources] | str]] = {}
+    rows: dict[Kernel, Row] = {}
+    texts: dict[Kernel, str] = {}
+    for arch, kernel in wanted:
         try:
-            texts[kernel] = source(kernel, "cu")
+            text = texts[kernel] = source(kernel, "cu")
         except FileNotFoundError:
             report.fail(f"there is no {kernel.stem}.cu", title(kernel))
-    distinct = list(dict.fromkeys(texts.values()))
-    made = compile_all(distinct, archs, folder)
-    for kernel, text in texts.items():
-        row = Row(kernel, kernels[kernel], {})
-        for arch in archs:
-            answer = made[text, arch]
-            wrong = answer if isinstance(answer, str) else fault(row, answer.get(kernel.entry))
-            if wrong:
-                report.fail(wrong, f"{title(kernel)}, sm_{arch}")
-            if isinstance(answer, dict) and kernel.entry in answer:
-                row.resources[arch] = answer[kernel.entry]
-        report.rows.append(row)
-    report.rows.sort(key=order)
-    report.programs, report.seconds = len(distinct), time.perf_counter() - start
+        else:
+            if (text, arch) not in jobs:
+                jobs[text, arch] = pool.submit(attempt, text, arch, folder)
+    for arch, kernel in wanted:
+        if kernel in texts:
+            row = rows.setdefault(kernel, Row(kernel))
+            row.blocks[arch] = kernels[arch][kernel]
+            judge(report, row, arch, jobs[texts[kernel], arch].result())
+    report.rows = sorted(rows.values(), key=order)
+    report.programs, report.seconds = len(jobs), time.perf_counter() - start
     return report
 
 
-def fault(row: Row, needs: Resources | None) -> str | None:
+def judge(report: Report, row: Row, arch: int, answer: dict[str, Resources] | str) -> None:
+    """Notes what a kernel needs on an architecture, or what is wrong with it there."""
+    wrong = answer if isinstance(answer, str) else fault(row, arch, answer.get(row.kernel.entry))
+    if wrong:
+        report.fail(wrong, f"{title(row.kernel)}, sm_{arch}")
+    if isinstance(answer, dict) and row.kernel.entry in answer:
+        row.resources[arch] = answer[row.kernel.entry]
+
+
+def fault(row: Row, arch: int, needs: Resources | None) -> str | None:
     """What is wrong with a kernel whose program compiles."""
     if needs is None:
         return "the program has no such kernel"
     if needs.spilled and row.kernel.stem in HOT:
         return "registers are spilled"
-    wanted = registers(row.block, needs)
+    wanted = registers(row.blocks[arch], needs)
     if wanted > REGISTERS:
         return f"a block needs {wanted} registers; a multiprocessor has {REGISTERS}"
     return None
@@ -133,9 +131,7 @@ def title(kernel: Kernel) -> str:
     return f"{kernel.stem}.{kernel.entry} [{defines}]"
 
 
-def needs_text(needs: Resources | None) -> str:
-    if needs is None:
-        return "fails"
+def needs_text(needs: Resources) -> str:
     parts = [str(needs.registers)]
     parts += [f"{needs.shared} B shared"] if needs.shared else []
     parts += [f"{needs.stack} B stack"] if needs.stack else []
@@ -145,14 +141,19 @@ def needs_text(needs: Resources | None) -> str:
 
 def text_of(report: Report, archs: Sequence[int]) -> str:
     """The report as Markdown: registers of a thread, then shared memory, stack and spills."""
-    columns = ["kernel", "block", *(f"sm_{arch}" for arch in archs)]
+    columns = ["kernel", "epilogue", "block", *(f"sm_{arch}" for arch in archs)]
     rows = [
-        [title(row.kernel), row.block, *(needs_text(row.resources.get(arch)) for arch in archs)]
+        [
+            title(row.kernel),
+            row.kernel.prelude.strip().replace("#define ", ""),
+            max(row.blocks.values()),
+            *(needs_text(row.resources[a]) if a in row.resources else None for a in archs),
+        ]
         for row in report.rows
     ]
     wrong = sum(map(len, report.failures.values()))
     head = (
-        f"{len(report.rows)} kernels of {report.programs} programs for {len(archs)} "
+        f"{len(report.rows)} kernels in {report.programs} programs for {len(archs)} "
         f"architectures; {wrong} failures; {report.seconds:.0f} s."
     )
     return "\n\n".join([head, *failure_texts(report), markdown(columns, rows)]) + "\n"
@@ -175,7 +176,7 @@ def data_of(report: Report) -> list[dict[str, object]]:
             "defines": dict(row.kernel.defines),
             "prelude": row.kernel.prelude,
             "body": row.kernel.body,
-            "block": row.block,
+            "blocks": {f"sm_{a}": block for a, block in row.blocks.items()},
             "needs": {f"sm_{a}": dataclasses.asdict(r) for a, r in row.resources.items()},
         }
         for row in report.rows
@@ -192,10 +193,12 @@ def main(
 ) -> None:
     """Writes report.md and report.json; fails where a kernel does not compile, or is slow."""
     archs = arch or [*OLDER, architectures()[-1]]
-    start = time.perf_counter()
-    kernels = gather(list(SETS) if everything else ["usual"], precision or PRECISIONS)
-    print(f"{len(kernels)} kernels found in {time.perf_counter() - start:.0f} s", flush=True)
-    report = build(kernels, archs, output / "cache")
+    sets = list(SETS) if everything else ["usual"]
+    # Processes that are forked would share what NVRTC has in memory.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(os.cpu_count(), spawn) as pool:
+        kernels = gather(pool, sets, archs, precision or PRECISIONS)
+        report = build(pool, kernels, output / "cache")
     output.mkdir(parents=True, exist_ok=True)
     text = text_of(report, archs)
     (output / "report.md").write_text(text)

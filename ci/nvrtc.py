@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from litegpu.delegates.cuda_compiler import OPTIONS
 from litegpu.delegates.kernel_cache import KernelCache
 
-OPTIONS = ("--std=c++17", "--ptxas-options=-v", "--diag-suppress=177")
+VERBOSE = (*OPTIONS, "--ptxas-options=-v")
 
 
 class CompileError(RuntimeError):
@@ -50,7 +51,7 @@ def architectures() -> list[int]:
 
 def compile_text(text: str, arch: int) -> dict[str, Resources]:
     """The resources of each kernel of a program, by name; it may include no header."""
-    nvrtc, options = _nvrtc(), [f"--gpu-architecture=sm_{arch}", *OPTIONS]
+    nvrtc, options = _nvrtc(), [f"--gpu-architecture=sm_{arch}", *VERBOSE]
     program = _checked(nvrtc.nvrtcCreateProgram(text.encode(), b"kernel.cu", 0, [], []))
     try:
         (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [o.encode() for o in options])
@@ -81,7 +82,7 @@ def read_log(log: str) -> dict[str, Resources]:
 def compile_cached(text: str, arch: int, folder: Path) -> dict[str, Resources]:
     """`compile_text`, of which success is kept in a folder."""
     cache = KernelCache(folder)
-    key = [text, str(arch), str(_nvrtc().nvrtcVersion()), *OPTIONS]
+    key = [text, str(arch), str(_nvrtc().nvrtcVersion()), *VERBOSE]
     known = cache.load(key)
     if known is None:
         made = compile_text(text, arch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from litegpu.delegates.program import Kernel
 
 pytest.importorskip("cuda.bindings.nvrtc")
 
+from ci.bench.networks import NETWORKS, network
+from ci.cuda_kernels import kernels_of
 from ci.cuda_report import Report, build, data_of, fault, registers, text_of
 from ci.nvrtc import CompileError, Resources, architectures, compile_text, read_log
 
@@ -29,11 +32,26 @@ KERNEL greedy(GLOBAL float* x, int n) {{
 
 
 def report(tmp_path: Path, *kernels: Kernel, block: int = 32) -> Report:
-    return build(dict.fromkeys(kernels, block), [80], tmp_path)
+    with ThreadPoolExecutor(2) as pool:
+        return build(pool, {80: dict.fromkeys(kernels, block)}, tmp_path)
 
 
 def greedy(stem: str, count: int) -> Kernel:
     return Kernel(stem, "greedy", body=GREEDY.format(count=count))
+
+
+def test_kernels_of_a_network_compile(tmp_path: Path) -> None:
+    """One kernel of each entry of each network's, in float32 and int8."""
+    found: dict[tuple[str, str, bool], tuple[Kernel, int]] = {}
+    for name in NETWORKS:
+        for int8 in (False, True):
+            for kernel, block in kernels_of(network(name, int8), "fp32", 80).items():
+                found.setdefault((kernel.stem, kernel.entry, int8), (kernel, block))
+    with ThreadPoolExecutor(2) as pool:
+        made = build(pool, {80: dict(found.values())}, tmp_path)
+    assert not made.failures, made.failures
+    assert len(made.rows) == len({kernel for kernel, _ in found.values()})
+    assert all(8 <= row.resources[80].registers <= 255 for row in made.rows)
 
 
 def test_versions_of_architectures() -> None:
@@ -116,10 +134,10 @@ def test_data_hold_what_the_table_shows(tmp_path: Path) -> None:
     made = report(tmp_path, greedy("conv", 10), block=64)
     (data,) = json.loads(json.dumps(data_of(made)))
     needs = data["needs"]["sm_80"]
-    assert (data["file"], data["kernel"], data["block"]) == ("conv", "greedy", 64)
-    assert f"| conv.greedy [] | 64 | {needs['registers']} |" in text_of(made, [80])
+    assert (data["file"], data["kernel"], data["blocks"]) == ("conv", "greedy", {"sm_80": 64})
+    assert f"| conv.greedy [] |  | 64 | {needs['registers']} |" in text_of(made, [80])
 
 
 def test_nothing_is_wrong_with_modest_kernels(tmp_path: Path) -> None:
     (row,) = report(tmp_path, greedy("conv", 10)).rows
-    assert fault(row, row.resources[80]) is None
+    assert fault(row, 80, row.resources[80]) is None
