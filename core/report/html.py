@@ -36,6 +36,7 @@ def to_html(result: Comparison) -> str:
         result=result,
         data=data,
         headline=headline(result),
+        samples=f"{result.facts.samples}{', interrupted' if result.facts.interrupted else ''}",
         counts=Counter(group.verdict for group in result.groups),
         style=style,
         script=script,

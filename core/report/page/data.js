@@ -9,16 +9,20 @@ const PAGE = 250;
 const fill = (node, attributes, children) => {
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value);
+    else if (value !== null && value !== undefined && value !== false)
+      node.setAttribute(key, value);
   }
   node.append(...children.filter((child) => child !== null));
   return node;
 };
-const el = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
-const svg = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+const el = (tag, attributes = {}, ...children) =>
+  fill(document.createElement(tag), attributes, children);
+const svg = (tag, attributes = {}, ...children) =>
+  fill(document.createElementNS(SVG, tag), attributes, children);
 
 // Numbers: JSON has infinities and NaN as text.
-const number = (value) => (typeof value === "string" ? Number(value.replace("inf", "Infinity")) : value);
+const number = (value) =>
+  typeof value === "string" ? Number(value.replace("inf", "Infinity")) : value;
 const digits = (value) => {
   const x = number(value);
   if (x === null || x === undefined) return "–";
@@ -29,10 +33,15 @@ const digits = (value) => {
   const text = size < 1e-3 || size >= 1e5 ? x.toExponential(2) : String(Number(x.toPrecision(4)));
   return text.replace("-", "−").replace("e−", "e−").replace("e+", "e");
 };
+const whole = (value) => value.toLocaleString("en");
 const percent = (value) => {
   if (value === null || value === undefined) return "–";
   const x = 100 * value;
-  return x !== 0 && x < 0.01 ? "< 0.01 %" : x !== 100 && x > 99.99 ? "> 99.99 %" : `${Number(x.toPrecision(4))} %`;
+  return x !== 0 && x < 0.01
+    ? "< 0.01 %"
+    : x !== 100 && x > 99.99
+      ? "> 99.99 %"
+      : `${Number(x.toPrecision(4))} %`;
 };
 const spans = (nodes) => {
   const parts = [];
@@ -45,7 +54,9 @@ const spans = (nodes) => {
 };
 
 // What the page is about: groups of nodes, and rows of the table, one for each of their tensors.
-const tensorAt = new Map(data.tensors.map((tensor) => [`${tensor.graph}:${tensor.tensor}`, tensor]));
+const tensorAt = new Map(
+  data.tensors.map((tensor) => [`${tensor.graph}:${tensor.tensor}`, tensor]),
+);
 const groups = data.groups;
 const taken = new Set();
 const rows = [];
@@ -59,7 +70,9 @@ groups.forEach((group, id) => {
   group.rank = data.ranking.indexOf(id);
   group.error = number(group.error);
   group.label = joined(group.ops);
-  const seen = group.outputs.map((t) => tensorAt.get(`${group.graph}:${t}`)).filter((t) => t && !taken.has(t));
+  const seen = group.outputs
+    .map((t) => tensorAt.get(`${group.graph}:${t}`))
+    .filter((t) => t && !taken.has(t));
   if (seen.length) seen.forEach((tensor) => addRow(group, tensor));
   else addRow(group, null);
 });
@@ -67,13 +80,23 @@ data.tensors.filter((tensor) => !taken.has(tensor)).forEach((tensor) => addRow(n
 for (const row of rows) {
   const { group, tensor } = row;
   row.words = [
-    tensor?.name, tensor?.dtype, tensor?.owner, group?.owner, group?.label, group?.verdict, tensor?.verdict,
+    tensor?.name,
+    tensor?.dtype,
+    tensor?.owner,
+    group?.owner,
+    group?.label,
+    group?.verdict,
+    tensor?.verdict,
     group && spans(group.nodes),
-  ].join(" ").toLowerCase();
+  ]
+    .join(" ")
+    .toLowerCase();
 }
 const badness = { failed: 2, wrong: 1 };
 const worstRow = (group) =>
-  group.rows.reduce((a, b) => (number(b.tensor?.error ?? -1) > number(a.tensor?.error ?? -1) ? b : a));
+  group.rows.reduce((a, b) =>
+    number(b.tensor?.error ?? -1) > number(a.tensor?.error ?? -1) ? b : a,
+  );
 
 function joined(ops) {
   const short = [];
@@ -94,6 +117,12 @@ function shade(group) {
   return "unseen";
 }
 const SHADES = [
-  ["ok-0", "equal"], ["ok-1", "ok, < 1e−5"], ["ok-2", "ok"], ["bad-1", "wrong, < 1 %"], ["bad-2", "wrong, < 10 %"],
-  ["bad-3", "wrong, ≥ 10 % of the largest value"], ["failed", "failed"], ["unseen", "not seen or not comparable"],
+  ["ok-0", "equal"],
+  ["ok-1", "ok, < 1e−5"],
+  ["ok-2", "ok"],
+  ["bad-1", "wrong, < 1 %"],
+  ["bad-2", "wrong, < 10 %"],
+  ["bad-3", "wrong, ≥ 10 % of the largest value"],
+  ["failed", "failed"],
+  ["unseen", "not seen or not comparable"],
 ];

@@ -14,13 +14,25 @@ function drawHistogram() {
   const last = used.length ? Math.ceil((used[used.length - 1] + 1) / per) * per : 0;
   const [width, height, bottom, top, apart] = [place.clientWidth || 340, 190, 24, 20, 34];
   const most = Math.max(...counts, zero, nonfinite, 1);
-  const tall = (count) => (count ? Math.max(((height - bottom - top) * Math.log1p(count)) / Math.log1p(most), 2) : 0);
+  const tall = (count) =>
+    count ? Math.max(((height - bottom - top) * Math.log1p(count)) / Math.log1p(most), 2) : 0;
   const parts = [];
-  const bar = (kind, x, size, count, what) => parts.push(svg(
-    "rect", { class: `column ${kind}`, x: x + 1, y: height - bottom - tall(count), width: Math.max(size - 2, 1), height: tall(count) },
-    svg("title", {}, `${count.toLocaleString("en")} ${what}`),
-  ));
-  const label = (x, text) => parts.push(svg("text", { x, y: height - 8, "text-anchor": "middle" }, text));
+  const bar = (kind, x, size, count, what) =>
+    parts.push(
+      svg(
+        "rect",
+        {
+          class: `column ${kind}`,
+          x: x + 1,
+          y: height - bottom - tall(count),
+          width: Math.max(size - 2, 1),
+          height: tall(count),
+        },
+        svg("title", {}, `${whole(count)} ${what}`),
+      ),
+    );
+  const label = (x, text) =>
+    parts.push(svg("text", { x, y: height - 8, "text-anchor": "middle" }, text));
   const left = apart + 14;
   const right = width - (nonfinite ? apart + 14 : 0);
   const step = (right - left) / Math.max(last - first, 1);
@@ -29,18 +41,38 @@ function drawHistogram() {
   label(apart / 2, "equal");
   for (let i = first; i < last; i += 1) {
     const from = low + i / per;
-    bar("", left + (i - first) * step, step, counts[i], `from ${digits(10 ** from)} to ${digits(10 ** (from + 1 / per))}`);
-    if ((i - first) % every === 0 && (last - i) * step > 20) label(left + (i - first) * step + (i === first ? 8 : 0), power(from));
+    bar(
+      "",
+      left + (i - first) * step,
+      step,
+      counts[i],
+      `from ${digits(10 ** from)} to ${digits(10 ** (from + 1 / per))}`,
+    );
+    if ((i - first) % every === 0 && (last - i) * step > 20)
+      label(left + (i - first) * step + (i === first ? 8 : 0), power(from));
   }
   if (nonfinite) {
     bar("bad", width - apart, apart, nonfinite, "NaN or infinite on one side");
     label(width - apart / 2, "NaN ∞");
   }
-  place.replaceChildren(svg(
-    "svg", { height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "histogram of absolute errors" },
-    svg("line", { class: "axis", x1: 0, x2: width, y1: height - bottom, y2: height - bottom }),
-    svg("text", { x: width, y: 11, "text-anchor": "end" }, `up to ${most.toLocaleString("en")} elements, log scale`), ...parts,
-  ));
+  place.replaceChildren(
+    svg(
+      "svg",
+      {
+        height,
+        viewBox: `0 0 ${width} ${height}`,
+        role: "img",
+        "aria-label": "histogram of absolute errors",
+      },
+      svg("line", { class: "axis", x1: 0, x2: width, y1: height - bottom, y2: height - bottom }),
+      svg(
+        "text",
+        { x: width, y: 11, "text-anchor": "end" },
+        `up to ${whole(most)} elements, log scale`,
+      ),
+      ...parts,
+    ),
+  );
 }
 
 function drawDepth() {
@@ -52,7 +84,9 @@ function drawDepth() {
   }
   const errors = points.map((row) => number(row.tensor.error));
   if (errors.every((error) => error === 0)) {
-    place.replaceChildren(el("p", { class: "hint" }, "All elements of all tensors that were compared are equal."));
+    place.replaceChildren(
+      el("p", { class: "hint" }, "All elements of all tensors that were compared are equal."),
+    );
     return;
   }
   const limits = points.map((row) => row.tensor.tolerance.of_largest);
@@ -72,30 +106,59 @@ function drawDepth() {
   };
   const every = Math.ceil((high - low) / Math.max((floor - roof) / 30, 1));
   const marks = [];
-  const mark = (at, text) => marks.push(
-    svg("line", { class: "grid", x1: left, x2: width - right, y1: at, y2: at }),
-    svg("text", { x: left - 8, y: at + 4, "text-anchor": "end" }, text),
-  );
+  const mark = (at, text) =>
+    marks.push(
+      svg("line", { class: "grid", x1: left, x2: width - right, y1: at, y2: at }),
+      svg("text", { x: left - 8, y: at + 4, "text-anchor": "end" }, text),
+    );
   for (let k = low; k <= high; k += every) mark(y(10 ** k), power(k));
   mark(y(0), "0");
   if (endless) mark(y(Infinity), "∞");
-  const limit = limits.map((value, i) => (value > 0 ? `M${x(i - 0.5)} ${y(value)}H${x(i + 0.5)}` : "")).join("");
+  const limit = limits
+    .map((value, i) => (value > 0 ? `M${x(i - 0.5)} ${y(value)}H${x(i + 0.5)}` : ""))
+    .join("");
   const size = points.length > 600 ? 2.4 : points.length > 150 ? 3.2 : 4.2;
   const circles = points.map((row, i) => {
     const bad = { wrong: "bad", failed: "failed" }[row.tensor.verdict] ?? "";
-    const label = `${row.group ? `node ${spans(row.group.nodes)} ${row.group.label}, ` : ""}${row.tensor.name}: ${digits(row.tensor.error)}`;
-    row.point = svg("circle", { class: `point ${bad}`, cx: x(i), cy: y(errors[i]), r: bad ? size + 1 : size, onclick: () => select(row.group, row, "plot") }, svg("title", {}, label));
+    const where = row.group ? `node ${spans(row.group.nodes)} ${row.group.label}, ` : "";
+    const label = `${where}${row.tensor.name}: ${digits(row.tensor.error)}`;
+    row.point = svg(
+      "circle",
+      {
+        class: `point ${bad}`,
+        cx: x(i),
+        cy: y(errors[i]),
+        r: bad ? size + 1 : size,
+        onclick: () => select(row.group, row, "plot"),
+      },
+      svg("title", {}, label),
+    );
     return row.point;
   });
   const count = Math.min(points.length, Math.max(2, Math.floor(width / 90)));
   for (let k = 0; k < count; k += 1) {
     const i = Math.round((k * (points.length - 1)) / Math.max(count - 1, 1));
-    marks.push(svg("text", { x: x(i), y: height - 22, "text-anchor": "middle" }, String(points[i].tensor.node)));
+    marks.push(
+      svg(
+        "text",
+        { x: x(i), y: height - 22, "text-anchor": "middle" },
+        String(points[i].tensor.node),
+      ),
+    );
   }
-  place.replaceChildren(svg(
-    "svg", { height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "error by depth" }, ...marks,
-    svg("text", { x: left, y: height - 4 }, `node, in the order of running${limit ? "; dashed: tolerance" : ""}`),
-    limit ? svg("path", { class: "limit", d: limit }) : null, ...circles,
-  ));
+  place.replaceChildren(
+    svg(
+      "svg",
+      { height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "error by depth" },
+      ...marks,
+      svg(
+        "text",
+        { x: left, y: height - 4 },
+        `node, in the order of running${limit ? "; dashed: tolerance" : ""}`,
+      ),
+      limit ? svg("path", { class: "limit", d: limit }) : null,
+      ...circles,
+    ),
+  );
   state.row?.point?.classList.add("selected");
 }
