@@ -94,4 +94,5 @@ def defined_values(plan: ExecutionPlan | None, index: int) -> Array:
             "memory is reused: construct the Interpreter with "
             "experimental_preserve_all_tensors=True to read it"
         )
+    plan.space.kept.recall([index])
     return array

@@ -94,6 +94,40 @@ class Keeping(Executable, Protocol):
         ...
 
 
+class DeviceValue(Protocol):
+    """An array that lies on a delegate's device, and is the delegate's own."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> Any:
+        """NumPy's."""
+        ...
+
+    def copy_to(self, array: Array) -> None:
+        """Writes the values to the host."""
+        ...
+
+
+class Exchanging(Executable, Protocol):
+    """An executable whose inputs and outputs may stay on the device; the members are optional.
+
+    The delegate has `adopt(value)`, which gives a `DeviceValue` of another library's array, or None
+    where it does not read it. If it also has `keeps_outputs`, true, `keep` may name outputs of the
+    graph, which `export` then gives to the user.
+    """
+
+    def give(self, input: int, value: DeviceValue | None) -> bool:
+        """From now on `run` reads this value, which `adopt` gave, in place of the input at this
+        position, or the input again; False where it cannot."""
+        ...
+
+    def export(self, output: int) -> Any:
+        """An array on the device, of its own, with an output as the last `run` has made it."""
+        ...
+
+
 class Timed(Executable, Protocol):
     """An executable that tells `litegpu.profile` what takes how long; the member is optional."""
 

@@ -6,11 +6,21 @@ import gc
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .delegate import BadData, DelegateWarning, DeviceLost, Executable, Refusal, Seen, Slot, Timing
+from .delegate import (
+    BadData,
+    DelegateWarning,
+    DeviceLost,
+    DeviceValue,
+    Executable,
+    Refusal,
+    Seen,
+    Slot,
+    Timing,
+)
 from .errors import InvokeError
 from .graph import Array
 from .ops.registry import Step
@@ -106,6 +116,18 @@ class Delegated:
         if found != self._kept and hasattr(self.executable, "keep"):
             self.executable.keep(found)
             self._kept = found
+
+    def give(self, tensor: int, value: DeviceValue | None) -> bool:
+        """Lets the delegate read an input where it lies, or on the host again."""
+        give = getattr(self.executable, "give", None)
+        if give is None or tensor not in self.part.inputs:
+            return False
+        return bool(give(self.part.inputs.index(tensor), value))
+
+    def export(self, tensor: int) -> Any:
+        """The value of an output that the delegate keeps, on its device."""
+        export: Callable[[int], Any] = self.executable.export  # type: ignore[attr-defined]
+        return export(self.part.outputs.index(tensor))
 
     def observe(self, seen: Seen) -> None:
         """Runs as a call does, and shows the tensors that exist on the device alone where the

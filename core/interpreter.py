@@ -14,6 +14,7 @@ from . import access
 from .conversion import convert
 from .delegate import Slot
 from .details import op_details, tensor_details
+from .device_io import adopted, exported, fits, on_host, set_input, take_back
 from .errors import InvokeError
 from .exclusive import Exclusive
 from .explanation import Explanation, explain
@@ -186,10 +187,13 @@ class Interpreter:
         self._check_usable()
         index = access.tensor_index(tensor_index, self._graph)
         shape = self._shape_now(index)
-        value = self._on_host(value)
-        array = convert(value, self._graph.tensors[index], index, shape)
         with self._busy:
-            self._set(index, array)
+            found = adopted(self._slots, value)
+            if found is not None and self._plan is not None and fits(self._plan, index, found):
+                set_input(self._plan, index, found)
+                return
+            value = value if found is None else on_host(found)
+            self._set(index, convert(value, self._graph.tensors[index], index, shape))
 
     def _set(self, index: int, array: Array) -> None:
         if self._session.constant(0, index) is not None and index not in self._graph.inputs:
@@ -202,17 +206,10 @@ class Interpreter:
             raise ValueError(
                 "Cannot set tensor: Tensor is unallocated. Try calling allocate_tensors() first"
             )
-        np.copyto(target, array)
-
-    def _on_host(self, value: Any) -> Any:
-        """`value`, or its copy on the host where it lies on a delegate's device."""
-        if hasattr(value, "__cuda_array_interface__"):
-            for slot in self._slots:
-                read = getattr(slot.delegate, "to_host", None)
-                found = None if read is None else read(value)
-                if found is not None:
-                    return found
-        return value
+        if index in self._graph.inputs and self._plan is not None:
+            set_input(self._plan, index, array)
+        else:
+            np.copyto(target, array)
 
     def get_tensor(self, tensor_index: int, subgraph_index: int = 0) -> Any:
         """A copy of a tensor's values; of rank 0, a NumPy scalar."""
@@ -226,8 +223,13 @@ class Interpreter:
 
     def get_tensor_dlpack(self, tensor_index: int) -> Any:
         """A copy of a tensor's values as an array that others take through DLPack
-        (`torch.from_dlpack`)."""
-        return np.array(self._readable(tensor_index, 0))
+        (`torch.from_dlpack`): on the device where a delegate keeps the tensor there, else NumPy's.
+        """
+        self._check_usable()
+        index = access.tensor_index(tensor_index, self._graph)
+        with self._busy:
+            found = None if self._plan is None else exported(self._plan, index)
+        return np.array(self._readable(index, 0)) if found is None else found
 
     def tensor(self, tensor_index: int) -> Callable[[], Any]:
         """A function that gives a writable view of a tensor's memory.
@@ -238,6 +240,8 @@ class Interpreter:
 
         def view() -> Any:
             array = self._readable(tensor_index, 0)
+            if self._plan is not None and tensor_index in self._graph.inputs:
+                take_back(self._plan, tensor_index)
             return (
                 array[()]
                 if array.ndim == 0 and not array.dtype.hasobject

@@ -3,8 +3,9 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
+from .errors import InvokeError
 from .graph import ABSENT, Array, Graph, Model
 from .partition import CPU, Partition
 from .schema.enums import TensorType
@@ -14,7 +15,7 @@ STATES = frozenset({TensorType.RESOURCE, TensorType.VARIANT})
 Fetch = Callable[[Array], None]
 
 
-class KeptLost(Exception):
+class KeptLost(InvokeError):
     """A delegate could not give back what it kept; the graph must run anew, nothing kept."""
 
 
@@ -24,6 +25,9 @@ class Kept:
     def __init__(self, array: Callable[[int], Array]) -> None:
         self._array = array
         self._fetch: dict[int, Fetch] = {}
+
+    def __contains__(self, tensor: int) -> bool:
+        return tensor in self._fetch
 
     def keep(self, tensor: int, fetch: Fetch) -> None:
         self._fetch[tensor] = fetch
@@ -52,8 +56,11 @@ def can_run_anew(model: Model) -> bool:
     return not stateful and not any(n.custom for graph in model.graphs for n in graph.nodes)
 
 
-def passed_on(graph: Graph, parts: Sequence[Partition]) -> frozenset[int]:
-    """The outputs of delegates' partitions that only later partitions of the same delegate read."""
+def passed_on(
+    graph: Graph, parts: Sequence[Partition], outwards: Collection[int] = ()
+) -> frozenset[int]:
+    """The outputs of delegates' partitions that only later partitions of the same delegate read;
+    outputs of the graph where the user, too, reads what these owners keep."""
     owner = {n: part.owner for part in parts for n in part.nodes}
     readers: dict[int, set[int]] = {}
     for n, node in enumerate(graph.nodes):
@@ -61,4 +68,8 @@ def passed_on(graph: Graph, parts: Sequence[Partition]) -> frozenset[int]:
             if t != ABSENT:
                 readers.setdefault(t, set()).add(owner.get(n, CPU))
     found = ((t, part.owner) for part in parts if part.owner != CPU for t in part.outputs)
-    return frozenset(t for t, own in found if t not in graph.outputs and readers.get(t) == {own})
+    return frozenset(
+        t
+        for t, own in found
+        if readers.get(t, {own}) == {own} and (t not in graph.outputs or own in outwards)
+    )

@@ -56,7 +56,7 @@ class ExecutionPlan:
         for position, part in enumerate(parts):
             self._bind_partition(position, part, done)
         if not session.preserve_all and can_run_anew(session.model):
-            self._keep(passed_on(self.graph, parts))
+            self._keep(passed_on(self.graph, parts, self._outwards()))
 
     def _place(self, parts: Sequence[Partition], folded: set[int]) -> set[int]:
         """Gives tensors their memory; returns the view nodes that need not run."""
@@ -118,6 +118,11 @@ class ExecutionPlan:
         self.steps.append(Delegated(self.space, part, executable, slot, cpu_steps, gave_up))
         self.step_nodes.append(part.nodes[0])
 
+    def _outwards(self) -> set[int]:
+        """The owners that keep outputs of the graph until they are asked for."""
+        slots = enumerate(self.session.slots, start=1)
+        return {owner for owner, s in slots if getattr(s.delegate, "keeps_outputs", False)}
+
     def _keep(self, tensors: Collection[int]) -> None:
         """Lets delegates keep these tensors to themselves."""
         for step in self.steps:
@@ -153,6 +158,7 @@ class ExecutionPlan:
 
     def take_inputs(self, other: ExecutionPlan) -> None:
         """Copies the inputs of another plan of the same graph whose shapes are the same."""
+        other.space.kept.recall(self.graph.inputs)
         for t in self.graph.inputs:
             source, target = other.arrays[t], self.space.array(t)
             if source is not None and source.shape == target.shape:
@@ -178,6 +184,7 @@ class ExecutionPlan:
             steps = self.session.tracer.traced(self)
         try:
             if observer is not None:
+                self.space.kept.recall(self.graph.inputs)
                 observer.begins(self)
             for position, step in enumerate(steps):  # noqa: B007
                 if timed:
@@ -199,6 +206,7 @@ class ExecutionPlan:
         return [t for t, root in self._shared.items() if root == tensor]
 
     def outputs(self) -> list[Array]:
+        self.space.kept.recall(self.graph.outputs)
         return [self.space.array(t) for t in self.graph.outputs]
 
     def _poison(self) -> None:

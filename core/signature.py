@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .conversion import convert
+from .delegate import DeviceValue
 from .details import tensor_details
+from .device_io import adopted, exported, on_host, set_input
+from .dtypes import NUMPY
 from .graph import Array, Model, Shape, Signature
 
 if TYPE_CHECKING:
     from .interpreter import Interpreter
+    from .plan import ExecutionPlan
 
 
 def signature_list(model: Model) -> dict[str, dict[str, list[str]]]:
@@ -64,18 +66,22 @@ class SignatureRunner:
         with interpreter._busy:
             plan = interpreter._signature_plan(self._signature.graph, self._shapes)
             for t, value in values.items():
-                np.copyto(plan.space.array(t), value)
+                set_input(plan, t, value)
             interpreter._run(plan)
-            made = {name: plan.space.array(self._signature.outputs[name]) for name in self._outputs}
-            return {name: _copy(array) for name, array in made.items()}
+            return {name: _result(plan, self._signature.outputs[name]) for name in self._outputs}
 
-    def _values(self, arguments: Mapping[str, Any]) -> dict[int, Array]:
-        values = {}
+    def _values(self, arguments: Mapping[str, Any]) -> dict[int, Array | DeviceValue]:
+        values: dict[int, Array | DeviceValue] = {}
         for name, value in arguments.items():
             if name not in self._signature.inputs:
                 raise ValueError(f"Invalid Input name ({name}) for SignatureDef")
             index = self._signature.inputs[name]
-            values[index] = convert(value, self._graph.tensors[index], index, tuple(value.shape))
+            found = adopted(self._interpreter._slots, value)
+            if found is not None and found.dtype == NUMPY[self._graph.tensors[index].dtype]:
+                values[index] = found
+                continue
+            host = value if found is None else on_host(found)
+            values[index] = convert(host, self._graph.tensors[index], index, tuple(host.shape))
         return values
 
     def _current_shapes(self) -> list[tuple[int, Shape]]:
@@ -118,5 +124,11 @@ def _find(model: Model, key: str | None) -> Signature:
     raise ValueError(f'Invalid signature_key provided: "{key}".')
 
 
-def _copy(array: Array) -> Any:
+def _result(plan: ExecutionPlan, tensor: int) -> Any:
+    """A copy of an output: on the device where a delegate keeps it there."""
+    found = exported(plan, tensor)
+    if found is not None:
+        return found
+    plan.space.kept.recall([tensor])
+    array = plan.space.array(tensor)
     return array[()] if array.ndim == 0 and not array.dtype.hasobject else array.copy()

@@ -18,7 +18,9 @@ from litegpu.errors import DelegateLoadError
 from litegpu.graph import Array
 
 from .budget import Budget
+from .cuda_buffer import Buffer
 from .cuda_compiler import INSTALL, Compiler
+from .cuda_exchange import Exchange
 from .cuda_graph import Graph
 from .device import DeviceInfo, in_order
 from .factory import check_options, operators
@@ -57,19 +59,24 @@ def create(
     memory_limit: int | None = None,
     check_finite: bool = False,
     graphs: bool = True,
+    outputs: str = "host",
 ) -> GpuDelegate:
     """The CUDA delegate; docs/cuda.md describes the options.
 
     `device`: CUDA's index of a GPU, or part of its name. `graphs`: whether the launches of a
-    partition are one CUDA graph.
+    partition are one CUDA graph. `outputs`: "device" leaves the outputs of the graph there until
+    they are asked for.
     """
     # Every Interpreter asks this module for a GPU; the lowerings are for those that have one.
     from .gpu import GpuDelegate
     from .lowering.context import Options
 
     check_options(precision, PRECISIONS, memory_limit)
+    if outputs not in ("host", "device"):
+        raise ValueError(f"option outputs is {outputs!r}; 'host' or 'device' expected")
     chosen = CudaDevice(choose(device), cache_dir, memory_limit, graphs)
-    return GpuDelegate("cuda", chosen, Options(precision), check_finite)
+    exchange = Exchange(_cupy(), chosen, outputs == "device")
+    return GpuDelegate("cuda", chosen, Options(precision), check_finite, exchange)
 
 
 @functools.cache
@@ -129,15 +136,6 @@ def choose(wanted: int | str | None) -> int:
     raise DelegateLoadError(f"no CUDA device is called {wanted!r}; there are: {listed}")
 
 
-class Buffer:
-    """Memory of the device; `owner` keeps it alive."""
-
-    def __init__(self, pointer: int, size: int, owner: object) -> None:
-        self.pointer = pointer
-        self.size = size
-        self.owner = owner
-
-
 class CudaDevice:
     """One stream on one GPU."""
 
@@ -165,6 +163,7 @@ class CudaDevice:
         self._modules: dict[str, Any] = {}
         self._arrivals: list[tuple[Array, Array]] = []
         self._departures: list[Array] = []
+        self.index = index
         self._device = cupy.cuda.Device(index)
         with self._device:
             self.stream = cupy.cuda.Stream(non_blocking=True)
@@ -173,7 +172,7 @@ class CudaDevice:
         self._staging = Staging(np.frombuffer(pinned, np.uint8, Staging.SIZE), pinned)
 
     @contextmanager
-    def _here(self) -> Iterator[None]:
+    def here(self) -> Iterator[None]:
         """CUDA keeps the device, and CuPy the stream, for each thread."""
         with self._device, self.stream:
             yield
@@ -181,7 +180,7 @@ class CudaDevice:
     def allocate(self, size: int) -> Any:
         self._budget.take(size, self.info.name)
         try:
-            with self._here():
+            with self.here():
                 memory = self._pool.malloc(size)
         except MemoryError as error:
             self._budget.give_back(size)
@@ -204,6 +203,9 @@ class CudaDevice:
         self._departures.append(array)
         self._copy(buffer.pointer, array.ctypes.data, array.nbytes, "memcpyHostToDevice")
 
+    def copy(self, source: Any, target: Any, size: int) -> None:
+        self._copy(target.pointer, source.pointer, size, "memcpyDeviceToDevice")
+
     def download(self, buffer: Any, array: Array) -> None:
         staged = self._staging.take(array.nbytes)
         if staged is not None:
@@ -213,7 +215,7 @@ class CudaDevice:
 
     def _copy(self, to: int, start: int, size: int, kind: str) -> None:
         runtime = self._cupy.cuda.runtime
-        with self._here():
+        with self.here():
             runtime.memcpyAsync(to, start, size, getattr(runtime, kind), self.stream.ptr)
 
     def build(self, kernels: Sequence[Kernel]) -> list[Any]:
@@ -221,7 +223,7 @@ class CudaDevice:
         missing = [t for t in dict.fromkeys(texts.values()) if t not in self._modules]
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
             binaries = list(pool.map(self._compiler.binary, missing))
-        with self._here():
+        with self.here():
             for text, binary in zip(missing, binaries, strict=True):
                 self._modules[text] = self._load(text, binary)
             return [self._modules[texts[k]].get_function(k.entry) for k in kernels]
@@ -257,9 +259,7 @@ class CudaDevice:
         return launch if all(grid) else lambda: None
 
     def sequence(self, steps: Sequence[Callable[[], object]]) -> Callable[[], object]:
-        return (
-            Graph(self._cupy, self._here, self.stream, steps) if self._graphs else in_order(steps)
-        )
+        return Graph(self._cupy, self.here, self.stream, steps) if self._graphs else in_order(steps)
 
     def synchronize(self) -> None:
         try:
@@ -274,7 +274,7 @@ class CudaDevice:
 
     def timed(self, steps: Sequence[Callable[[], object]]) -> list[float]:
         cuda = self._cupy.cuda
-        with self._here():
+        with self.here():
             events = [cuda.Event() for _ in range(len(steps) + 1)]
             events[0].record(self.stream)
             for step, event in zip(steps, events[1:], strict=True):

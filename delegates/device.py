@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from litegpu.delegate import MemoryUse
-from litegpu.graph import Array
+import numpy as np
+from litegpu.delegate import DeviceValue, MemoryUse
+from litegpu.graph import Array, Shape
 
 from .program import Kernel
 
@@ -20,9 +21,9 @@ class DeviceInfo:
     `is_cpu`: an OpenCL device of CPU type, for which kernels keep tiles in registers and use no
     local memory. `alignment`: bytes, of every buffer within an arena. `local_bytes`: local (shared)
     memory of a block. `has_double`: whether kernels may compute in float64. `warp`: neighbouring
-    work items that exchange values without local memory; some kernels give a row to so many. `arch`:
-    the compute capability of an NVIDIA GPU (86 is 8.6), by which CUDA kernels use its tensor cores;
-    0 elsewhere.
+    work items that exchange values without local memory; some kernels give a row to so many.
+    `arch`: the compute capability of an NVIDIA GPU (86 is 8.6), by which CUDA kernels use its
+    tensor cores; 0 elsewhere.
     """
 
     name: str
@@ -87,6 +88,10 @@ class Device(Protocol):
         """Copies a C-contiguous array to the device; it must stay as it is until `synchronize`."""
         ...
 
+    def copy(self, source: Any, target: Any, size: int) -> None:
+        """Copies bytes from buffer to buffer after all launches before."""
+        ...
+
     def download(self, buffer: Any, array: Array) -> None:
         """Copies to a C-contiguous array after all launches before; it is filled when
         `synchronize` returns."""
@@ -122,3 +127,13 @@ class Device(Protocol):
     def is_lost(self, error: Exception) -> bool:
         """Whether an error says that the device is gone, and nothing can run on it any more."""
         ...
+
+
+class Exchange(Protocol):
+    """Takes arrays of other libraries that lie on the device, and gives such arrays out."""
+
+    keeps_outputs: bool
+
+    def adopt(self, value: Any) -> DeviceValue | None: ...
+
+    def export(self, buffer: Any, shape: Shape, dtype: np.dtype[Any]) -> Any: ...

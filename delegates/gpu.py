@@ -11,20 +11,20 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from litegpu.delegate import BadData, DeviceLost, MemoryUse, Seen, Timing, Unsupported
+from litegpu.delegate import BadData, DeviceLost, DeviceValue, MemoryUse, Seen, Timing, Unsupported
 from litegpu.dtypes import NUMPY, OBJECTS
 from litegpu.graph import ABSENT, Array, Graph, Node
-from litegpu.memory import plan
 from litegpu.partition import Partition
 
 from . import lowering as _lowering  # noqa: F401  (registers every lowering)
+from .arena import place
 from .borders import cross_borders
 from .constants import ConstantCache
-from .device import Device, default_block
-from .lowering.context import Lowering, Options, byte_size
+from .device import Device, Exchange, default_block
+from .lowering.context import Lowering, Options
 from .lowering.registry import LOWERINGS
 from .observation import Observation
-from .program import FLAG, Crossing, Launch, Memory, Program, Ref, lifetimes
+from .program import FLAG, Crossing, Launch, Memory, Program, Ref
 from .stopwatch import Stopwatch
 
 
@@ -45,14 +45,21 @@ class GpuDelegate:
     """Takes every node that has a lowering; one device, one queue. Safe for several interpreters
     and threads.
 
+    `exchange` is how arrays of other libraries come and go.
     `check_finite`: a partition that makes NaN or infinity of finite inputs has failed. `poison`
     fills the arena of a partition with NaN before every run.
     """
 
     def __init__(
-        self, name: str, device: Device, options: Options, check_finite: bool = False
+        self,
+        name: str,
+        device: Device,
+        options: Options,
+        check_finite: bool = False,
+        exchange: Exchange | None = None,
     ) -> None:
         self.name = name
+        self.exchange = exchange
         self.device = device
         self.options = options
         self.check_finite = check_finite
@@ -62,6 +69,16 @@ class GpuDelegate:
         self.made: weakref.WeakValueDictionary[tuple[int, int], _Made] = (
             weakref.WeakValueDictionary()
         )
+
+    @property
+    def keeps_outputs(self) -> bool:
+        return self.exchange is not None and self.exchange.keeps_outputs
+
+    def adopt(self, value: Any) -> DeviceValue | None:
+        if self.exchange is None:
+            return None
+        with self.lock:
+            return self.exchange.adopt(value)
 
     @property
     def description(self) -> str:
@@ -130,6 +147,7 @@ class GpuExecutable:
         self._variables = [i for i, t in enumerate(part.inputs) if graph.tensors[t].is_variable]
         self._watch: Stopwatch | None = None
         self._kept: frozenset[int] = frozenset()
+        self._given: dict[int, Any] = {}
         self._floats = [
             i for i, t in enumerate(part.outputs) if NUMPY[graph.tensors[t].dtype].kind == "f"
         ]
@@ -141,7 +159,9 @@ class GpuExecutable:
         foreign = {
             Ref(Memory.TENSOR, part.inputs[i]): made.buffer for i, made in self._borrowed.items()
         }
-        self._arena, self._arena_size, buffers = _place(delegate, graph, part, program, foreign)
+        self._arena, self._arena_size, buffers = place(
+            delegate.device, graph, part, program, delegate.options, foreign
+        )
         self._buffers = buffers
         self._flag = self._new_flag() if program.checks_data() else None
         buffers[FLAG] = self._flag
@@ -198,6 +218,23 @@ class GpuExecutable:
 
     def keep(self, outputs: Sequence[int]) -> None:
         self._kept = frozenset() if self._delegate.check_finite else frozenset(outputs)
+
+    def give(self, input: int, value: DeviceValue | None) -> bool:
+        if value is None or self._delegate.check_finite:
+            self._given.pop(input, None)
+            return value is None
+        self._given[input] = value
+        return True
+
+    def export(self, output: int) -> Any:
+        assert self._delegate.exchange is not None
+        tensor = self._graph.tensors[self._part.outputs[output]]
+        with self._on_device():
+            if output in self._exports:
+                self._exports[output]()
+            return self._delegate.exchange.export(
+                self._outputs[output], tensor.shape, NUMPY[tensor.dtype]
+            )
 
     def fetch(self, output: int, array: Array) -> None:
         with self._on_device():
@@ -276,7 +313,10 @@ class GpuExecutable:
             device.upload(np.full(self._arena_size, 0xFF, np.uint8), self._arena)
         for i, (array, buffer) in enumerate(zip(inputs, self._inputs, strict=True)):
             if array.nbytes and not self._is_there(i):
-                device.upload(array, buffer)
+                if i in self._given:
+                    device.copy(self._given[i].buffer, buffer, array.nbytes)
+                else:
+                    device.upload(array, buffer)
                 if i in self._imports:
                     self._imports[i]()
                 if self._watch:
@@ -337,27 +377,3 @@ class GpuExecutable:
                     f"tensor {self._part.outputs[j]} ({name!r}) has NaN or infinity, which no "
                     f"input has; precision is {self._delegate.options.precision}"
                 )
-
-
-def _place(
-    delegate: GpuDelegate, graph: Graph, part: Partition, program: Program, foreign: dict[Ref, Any]
-) -> tuple[Any, int, dict[Ref, Any]]:
-    """An arena, its size, and a view of it for every tensor and scratch buffer that is not
-    `foreign`."""
-    used = {t for n in part.nodes for t in (*graph.nodes[n].inputs, *graph.nodes[n].outputs)}
-    sizes = {
-        t: byte_size(graph.tensors[t].shape, delegate.options.stored(graph.tensors[t]))
-        for t in used - {ABSENT}
-    }
-    spans = lifetimes(program, sizes, part.inputs, part.outputs)
-    own = {ref: life for ref, life in spans.items() if ref not in foreign}
-    device = delegate.device
-    alignment = device.info.alignment
-    offsets, size = plan(list(own.values()), alignment)
-    size = max(size, alignment)
-    arena = device.allocate(size)
-    views = {
-        ref: device.view(arena, offset, max(life.size, 1))
-        for (ref, life), offset in zip(own.items(), offsets, strict=True)
-    }
-    return arena, size, views | foreign

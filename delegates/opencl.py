@@ -179,6 +179,9 @@ class OpenCLDevice:
         # The events keep the arrays alive; PyOpenCL waits where one is dropped.
         self._transfers.append(self._cl.enqueue_copy(self._queue, buffer, array, is_blocking=False))
 
+    def copy(self, source: Any, target: Any, size: int) -> None:
+        self._cl.enqueue_copy(self._queue, target, source, byte_count=size)
+
     def download(self, buffer: Any, array: Array) -> None:
         staged = None if self._staging is None else self._staging.take(array.nbytes)
         if staged is not None:
