@@ -20,6 +20,20 @@ class CustomOps:
         return register(self.table, codes, prepare, (1, 2**31 - 1), pure)
 
 
+def registered(registerers: Sequence[Callable[[CustomOps], Any]]) -> dict[str, Op]:
+    """The operators by custom code that these callables register; ValueError for what cannot be
+    called."""
+    ops = CustomOps()
+    for registerer in registerers:
+        if not callable(registerer):
+            raise ValueError(
+                f"Looking up symbol '{registerer}' failed with error 'litegpu takes Python "
+                "callables'"
+            )
+        registerer(ops)
+    return ops.table
+
+
 class InterpreterWithCustomOps(Interpreter):
     """An Interpreter that also runs the custom operators that `custom_op_registerers` register.
 
@@ -31,14 +45,6 @@ class InterpreterWithCustomOps(Interpreter):
         custom_op_registerers: Sequence[Callable[[CustomOps], Any]] | None = None,
         **kwargs: Any,
     ) -> None:
-        ops = CustomOps()
-        for registerer in custom_op_registerers or ():
-            if not callable(registerer):
-                raise ValueError(
-                    f"Looking up symbol '{registerer}' failed with error 'litegpu takes Python "
-                    "callables'"
-                )
-            registerer(ops)
-        self._custom_ops = ops.table
+        self._custom_ops = registered(custom_op_registerers or ())
         super().__init__(**kwargs)
         self._arguments["custom_op_registerers"] = custom_op_registerers

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
 
+from ..custom_ops import CustomOps, registered
 from ..delegate import Delegate, DelegateWarning, Executable
 from ..graph import Graph, Model, Node
 from ..ops.registry import Op
@@ -71,7 +72,7 @@ def bisect(
     tolerances: Mapping[str, Any] | float | None = None,
     pixels: Pixels | Normalization | None = None,
     signature: str | None = None,
-    custom_ops: Mapping[str, Op] | None = None,
+    custom_op_registerers: Sequence[Callable[[CustomOps], Any]] = (),
     progress: Progress | None = None,
 ) -> Bisection:
     """The least set of nodes that, run by the delegate, make an output differ from the CPU's.
@@ -87,6 +88,7 @@ def bisect(
     if not given:
         raise ValueError("the inputs have no samples")
     limits = tolerances_of(tolerances, "cumulative", precision(compared))
+    custom_ops = registered(custom_op_registerers)
     search = Search(entered, compared, given, limits, custom_ops, progress)
     return search.run()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..custom_ops import CustomOps, registered
 from ..cut import cut
 from ..delegation import resolved
 from ..graph import Array, Graph, Model, Tensor
@@ -48,7 +49,7 @@ def extract(
     seed: int = 0,
     pixels: Pixels | Normalization | None = None,
     signature: str | None = None,
-    custom_ops: Mapping[str, Op] | None = None,
+    custom_op_registerers: Sequence[Callable[[CustomOps], Any]] = (),
 ) -> Extract:
     """A model of these nodes of the main graph (or of a signature's), which may be given as text:
     "12..15", "3, 7".
@@ -61,7 +62,7 @@ def extract(
     entered = entry(made, signature)
     chosen = node_indices(nodes, len(entered.graph.nodes))
     samples = source(entered, inputs, 1, seed, pixels).samples
-    return extract_at(entered, chosen, next(samples), custom_ops)
+    return extract_at(entered, chosen, next(samples), registered(custom_op_registerers))
 
 
 def extract_at(

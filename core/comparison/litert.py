@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 from ..dtypes import NUMPY, OBJECTS
@@ -63,6 +65,10 @@ class LiteRT:
         except (EOFError, BrokenPipeError):
             status = self._process.wait()
             raise PeerError(f"LiteRT's process died (exit status {status})") from None
+        except (pickle.UnpicklingError, MemoryError, ValueError, TypeError) as error:
+            # A process that has overwritten its memory may get as far as a reply.
+            self._process.kill()
+            raise PeerError(f"LiteRT's process is broken: {error!r} in its reply") from error
         if kind == "error":
             raise PeerError(f"LiteRT: {value}")
         return value
@@ -87,10 +93,11 @@ class LiteRT:
         }
 
     def close(self) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                # What is left in the pipe of a process that died has nowhere to go.
+                with suppress(BrokenPipeError):
+                    pipe.close()
         self._process.wait()
 
 

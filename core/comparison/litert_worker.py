@@ -68,6 +68,10 @@ class Peer:
         return found
 
 
+MOST_BYTES = 1 << 36
+"""More than all tensors of a model may take."""
+
+
 def write(stream: BinaryIO, message: Any) -> None:
     data = pickle.dumps(message)
     stream.write(struct.pack("<q", len(data)) + data)
@@ -79,7 +83,13 @@ def read(stream: BinaryIO) -> Any:
     header = stream.read(8)
     if len(header) < 8:
         raise EOFError
-    return pickle.loads(stream.read(*struct.unpack("<q", header)))
+    (size,) = struct.unpack("<q", header)
+    if not 0 <= size <= MOST_BYTES:
+        raise ValueError(f"a message of {size} bytes")
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError
+    return pickle.loads(data)
 
 
 def main() -> None:

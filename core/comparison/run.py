@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..delegate import DelegateWarning
 from ..ops.registry import Op
@@ -19,6 +19,9 @@ from .result import FAILED, OK, WRONG, Comparison, GroupResult, RunFacts, Tensor
 from .samples import Entry, Sample, Source
 from .sides import Reference, Side
 from .structure import Unit, facts, is_observable, units
+
+if TYPE_CHECKING:
+    from ..plan import ExecutionPlan
 
 Progress = Callable[[int, int | None], None]
 """Is told how many samples are done, and of how many where that is known."""
@@ -102,8 +105,8 @@ class Run:
 
     def _choose(self, sample: Sample) -> None:
         """How the delegate's insides can be seen."""
-        plan = self.side.plan(sample)
-        found = [u.executable for u in units(plan, self.side.slots) if u.executable is not None]
+        self.side.plan(sample)
+        found = [u.executable for u in self._units() if u.executable is not None]
         if all(is_observable(x) for x in found):
             self.observation = "tensors"
         elif self.mode == "isolated":
@@ -112,7 +115,16 @@ class Run:
         else:
             self.observation = "partitions"
         if not found:
-            self._note("the delegate runs no node of this graph")
+            self._note("the delegate runs no node")
+
+    def _plans(self) -> list[ExecutionPlan]:
+        """The plans of all graphs, the one that is run first."""
+        graphs = range(len(self.entered.model.graphs))
+        found = [p for g in graphs if (p := self.side.session.latest_plan(g)) is not None]
+        return sorted(found, key=lambda plan: plan.graph_index != self.entered.index)
+
+    def _units(self) -> list[Unit]:
+        return [u for plan in self._plans() for u in units(plan, self.side.slots)]
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -137,10 +149,7 @@ class Run:
         from .. import __version__
 
         side, ledger = self.side, self.ledger
-        graphs = range(len(self.entered.model.graphs))
-        plans = [p for g in graphs if (p := side.session.latest_plan(g)) is not None]
-        plans.sort(key=lambda plan: plan.graph_index != self.entered.index)
-        found: list[Unit] = [u for plan in plans for u in units(plan, side.slots)]
+        found = self._units()
         if self.mode == "isolated":
             found = [u for u in found if u.executable is not None]
         tensors = ledger.tensors(found)
@@ -167,5 +176,5 @@ class Run:
             seconds=seconds,
             notes=(*self.notes, *peer.notes),
         )
-        drawn = tuple(facts(plan, side.slots) for plan in plans)
+        drawn = tuple(facts(plan, side.slots) for plan in self._plans())
         return Comparison(run, drawn, tensors, groups, verdict)

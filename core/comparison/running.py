@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..custom_ops import CustomOps, registered
 from ..graph import Model
 from ..ops.registry import Op
 from ..pictures import Normalization, Pixels
@@ -38,7 +39,7 @@ def compare(
     pixels: Pixels | Normalization | None = None,
     signature: str | None = None,
     reset_variables: bool = True,
-    custom_ops: Mapping[str, Op] | None = None,
+    custom_op_registerers: Sequence[Callable[[CustomOps], Any]] = (),
     progress: Progress | None = None,
     repro: str | os.PathLike[str] | None = None,
 ) -> Comparison:
@@ -65,6 +66,7 @@ def compare(
     started = time.perf_counter()
     compared = load_delegate(delegate) if isinstance(delegate, str) else delegate
     made = open_any(model)
+    custom_ops = registered(custom_op_registerers)
     entered = entry(made, signature)
     given = source(entered, inputs, samples, seed, pixels)
     limits = tolerances_of(tolerances, mode, precision(compared))
