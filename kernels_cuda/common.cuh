@@ -11,6 +11,9 @@ typedef unsigned int uint;
 #define INT_MAX 0x7FFFFFFF
 #define INT_MIN (-INT_MAX - 1)
 #endif
+#ifndef UINT_MAX
+#define UINT_MAX 0xFFFFFFFFu
+#endif
 #ifndef LONG_MAX
 #define LONG_MAX 0x7FFFFFFFFFFFFFFFLL
 #define LONG_MIN (-LONG_MAX - 1)
@@ -62,7 +65,7 @@ struct half {
 template <class Type> INLINE Type loaded(Type x) { return x; }
 INLINE float loaded(half x) { return x; }
 #define REGISTER(T) decltype(loaded(*(const T*)0))
-#define LOAD(T, p, i) loaded((p)[i])
+#define LOAD(T, p, i) element(p, i)
 #define STORE(T, p, i, v) ((p)[i] = (T)(v))
 #define LOAD_HALF(p, i) ((float)reinterpret_cast<const half*>(p)[i])
 
@@ -75,6 +78,19 @@ template <int Count, class Type> INLINE Pack<Type, Count> load_pack(const Type* 
 }
 template <int Count, class Type> INLINE void store_pack(Type* p, const Pack<Type, Count>& pack) {
   *reinterpret_cast<Pack<Type, Count>*>(p) = pack;
+}
+
+// An index of a run of elements that begins at a multiple of its length, of which element j is
+// meant: where all of them are loaded, that is one access.
+template <int Count> struct RunIndex {
+  int first, j;
+  METHOD operator int() const { return first + j; }
+};
+template <class Type, class Index> INLINE auto element(const Type* p, Index i) {
+  return loaded(p[i]);
+}
+template <class Type, int Count> INLINE auto element(const Type* p, RunIndex<Count> i) {
+  return loaded(load_pack<Count>(p + i.first).v[i.j]);
 }
 
 // Says that a pointer is a multiple of 16 bytes, so that neighbouring accesses become one.
@@ -172,6 +188,34 @@ INLINE float floor_modulo(float a, float b) {
 // Truncates; beyond the type its nearest value, NaN the largest.
 INLINE int int_of(float x) {
   return x >= 2147483648.0f || x != x ? INT_MAX : (x <= -2147483648.0f ? INT_MIN : (int)x);
+}
+
+// Beyond the type its nearest value, NaN the largest.
+INLINE uint uint_of(float x) {
+  return x >= 4294967296.0f || x != x ? UINT_MAX : (x <= 0.0f ? 0u : (uint)x);
+}
+INLINE long long_of(float x) {
+  return x >= 9223372036854775808.0f || x != x ? LONG_MAX
+         : (x <= -9223372036854775808.0f ? LONG_MIN : (long)x);
+}
+
+// Division of integers; divisors of 0 raise the flag.
+INLINE long divisor(long b, GLOBAL int* flag) {
+  if (b == 0) RAISE(flag);
+  return b == 0 ? 1 : b;
+}
+INLINE float real_divisor(float b, GLOBAL int* flag) {
+  if (b == 0.0f) RAISE(flag);
+  return b;
+}
+INLINE long quotient(long a, long b) { return b == -1 ? (long)(0 - (ulong)a) : a / b; }
+INLINE long floor_remainder(long a, long b) {
+  long r = b == -1 ? 0 : a % b;
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+INLINE long floor_quotient(long a, long b) {
+  bool inexact = b != -1 && a % b != 0;
+  return quotient(a, b) - (inexact && (a < 0) != (b < 0) ? 1 : 0);
 }
 
 // round(x / scale) + zero_point within [low, high], half away from zero; NaN gives low.

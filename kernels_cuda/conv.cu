@@ -191,6 +191,7 @@ KERNEL conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT 
   ACC_T sums[HELD][RUN];
   int steps = (taps_y * taps_x * depth + STEP - 1) / STEP;
   sum_windows(sums, tiles, x, w, padding, 0, steps, GEOMETRY_OF);
+  typedef decltype(CHANNEL_RESULT(sums[0][0], 0)) Result;
   int group = BLOCK_Y / group_blocks, channel = BLOCK_Y * TILE_N + SUM_COLUMN;
   int within = channel - group * group_blocks * TILE_N, live = min(RUN, group_filters - within);
   if (live <= 0) return;
@@ -199,12 +200,11 @@ KERNEL conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT 
     int n = BLOCK_X * TILE_M + SUM_ROW(i);
     if (n >= count) return;
     int first = PLACE(n) * filters + group * group_filters + within;
-    Pack<OUT_T, RUN> results;
+    Result results[RUN];
 #pragma unroll
-    for (int j = 0; j < RUN; j++)
-      if (j < live)
-        results.v[j] = (OUT_T)(EPILOGUE(CHANNEL_RESULT(sums[i][j], channel + j), first + j));
-    store_run(y, first, results, live);
+    for (int j = 0; j < RUN; j++) results[j] = CHANNEL_RESULT(sums[i][j], channel + j);
+    store_run(y, first, live, results,
+              [&](Result v, auto at) { return (OUT_T)(EPILOGUE(v, at)); });
   }
 }
 
@@ -227,8 +227,8 @@ KERNEL conv_part(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* REST
   for (int i = 0; i < HELD; i++) {
     int n = BLOCK_X * TILE_M + SUM_ROW(i);
     if (n >= count) return;
-    int at = (BLOCK_Z * count + n) * filters + group * group_filters + within;
-    store_sums(partial, at, sums[i], live);
+    int first = (BLOCK_Z * count + n) * filters + group * group_filters + within;
+    store_run(partial, first, live, sums[i], [](ACC_T sum, int) { return sum; });
   }
 }
 

@@ -133,17 +133,25 @@ KERNEL depthwise(const IN_T* RESTRICT x, const W_T* RESTRICT w, OUT_T* RESTRICT 
     }
   }
 #endif
+  typedef decltype(CHANNEL_RESULT(sums[0][0].v[0], 0)) Result;
+  Result results[LINES][PIXELS][LANES];
+#pragma unroll
+  for (int n = 0; n < LINES * PIXELS * LANES; n++) {
+    const int l = n / LANES / PIXELS, p = n / LANES % PIXELS, e = n % LANES;
+    results[l][p][e] = CHANNEL_RESULT(sums[l][p].v[e], f + e);
+  }
+  auto finish = [&](Result v, auto at) { return (OUT_T)(EPILOGUE(v, at)); };
 #pragma unroll
   for (int l = 0; l < LINES; l++) {
 #pragma unroll
     for (int p = 0; p < PIXELS; p++) {
       if (line + l >= rows || start + p >= cols) continue;
       int first = ((image * rows + line + l) * cols + start + p) * filters + f;
-      Pack<OUT_T, LANES> results;
+      Pack<OUT_T, LANES> stored;
 #pragma unroll
       for (int e = 0; e < LANES; e++)
-        results.v[e] = (OUT_T)(EPILOGUE(CHANNEL_RESULT(sums[l][p].v[e], f + e), first + e));
-      store_pack<LANES>(y + first, results);
+        stored.v[e] = finish(results[l][p][e], RunIndex<LANES>{first, e});
+      store_pack<LANES>(y + first, stored);
     }
   }
 }

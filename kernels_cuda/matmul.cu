@@ -212,12 +212,11 @@ KERNEL matmul_tiles(const A_T* RESTRICT a, const B_T* RESTRICT b, OUT_T* RESTRIC
     int row = BLOCK_X * TILE_M + SUM_ROW(i);
     if (row >= rows) return;
     int first = (batch * rows + row) * columns + column;
-    Pack<OUT_T, RUN> results;
+    BOUND results[RUN];
 #pragma unroll
     for (int j = 0; j < RUN; j++)
-      if (j < live)
-        results.v[j] = (OUT_T)(EPILOGUE(finish(f, sums[i][j], row, column + j), first + j));
-    store_run(y, first, results, live);
+      if (j < live) results[j] = finish(f, sums[i][j], row, column + j);
+    store_run(y, first, live, results, [&](BOUND v, auto at) { return (OUT_T)(EPILOGUE(v, at)); });
   }
 }
 
@@ -242,7 +241,8 @@ KERNEL matmul_part(const A_T* RESTRICT a, const B_T* RESTRICT b, ACC* RESTRICT p
   for (int i = 0; i < HELD; i++) {
     int row = BLOCK_X * TILE_M + SUM_ROW(i);
     if (row >= rows) return;
-    store_sums(partial, ((part * count + batch) * rows + row) * columns + column, sums[i], live);
+    int first = ((part * count + batch) * rows + row) * columns + column;
+    store_run(partial, first, live, sums[i], [](ACC sum, int) { return sum; });
   }
 }
 

@@ -320,20 +320,18 @@ INLINE void sum_products(ACC_T (&sums)[HELD][RUN], Left& left, Right& right, int
   }
 }
 
-// Writes the first `live` of RUN values that lie one after the other from element `at` of y.
-template <class Type>
-INLINE void store_run(Type* y, int at, const Pack<Type, RUN>& values, int live) {
-  if (live >= RUN && at % RUN == 0) {
-    store_pack<RUN>(y + at, values);
+// Writes the first `live` of RUN values that lie one after the other from element `first` of y:
+// finish(values[j], index), where the index is one of a run if all are live and y's are aligned.
+template <class Type, class Value, class Finish>
+INLINE void store_run(Type* y, int first, int live, const Value (&values)[RUN], Finish finish) {
+  if (live >= RUN && first % RUN == 0) {
+    Pack<Type, RUN> results;
+#pragma unroll
+    for (int j = 0; j < RUN; j++) results.v[j] = finish(values[j], RunIndex<RUN>{first, j});
+    store_pack<RUN>(y + first, results);
     return;
   }
 #pragma unroll
   for (int j = 0; j < RUN; j++)
-    if (j < live) y[at + j] = values.v[j];
-}
-INLINE void store_sums(ACC_T* y, int at, const ACC_T (&sums)[RUN], int live) {
-  Pack<ACC_T, RUN> values;
-#pragma unroll
-  for (int j = 0; j < RUN; j++) values.v[j] = sums[j];
-  store_run(y, at, values, live);
+    if (j < live) y[first + j] = finish(values[j], first + j);
 }
