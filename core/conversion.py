@@ -12,6 +12,9 @@ from .schema.enums import TensorType
 
 _NAMES = {dtype: t.name for t, dtype in reversed(NUMPY.items()) if not dtype.hasobject}
 
+DLPACK_HOST = frozenset({1, 3, 11, 13})
+"""DLPack's numbers of memory that the host reads: its own, pinned, and managed."""
+
 
 def type_name(array: Array) -> str:
     """TFLite's name of an array's type, as its error messages have it."""
@@ -51,12 +54,18 @@ def host_array(value: Any) -> Array:
     the host."""
     if isinstance(value, np.ndarray | np.generic | list | tuple | int | float):
         return np.asarray(value)
-    if hasattr(value, "__cuda_array_interface__"):
+    if _lies_on_device(value):
         raise ValueError(
             f"Cannot set tensor: the {type(value).__name__} lies on a device, and none of the "
             "interpreter's delegates reads it"
         )
     return np.from_dlpack(value) if hasattr(value, "__dlpack__") else np.asarray(value)
+
+
+def _lies_on_device(value: Any) -> bool:
+    if hasattr(value, "__dlpack_device__"):
+        return value.__dlpack_device__()[0] not in DLPACK_HOST
+    return hasattr(value, "__cuda_array_interface__")
 
 
 def _check_shape(array: Array, tensor: Tensor, index: int, shape: Shape) -> None:

@@ -43,7 +43,7 @@ class Exchange:
         self.keeps_outputs = keeps_outputs
 
     def adopt(self, value: Any) -> Adopted | None:
-        """A copy of an array on this device; None for any other."""
+        """A copy of an array that lies on this device; None for any other."""
         device = self._device
         with device.here():
             found = self._found(value)

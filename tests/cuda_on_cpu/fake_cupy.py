@@ -65,6 +65,7 @@ class Stream:
     """Actions in order; `synchronize` does them."""
 
     numbers = itertools.count(1)
+    current: ClassVar[list[Stream]] = []
     all: ClassVar[weakref.WeakValueDictionary[int, Stream]] = weakref.WeakValueDictionary()
 
     def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
@@ -74,10 +75,11 @@ class Stream:
         self._captured: list[Callable[[], None]] | None = None
 
     def __enter__(self) -> Stream:
+        self.current.append(self)
         return self
 
     def __exit__(self, *error: object) -> None:
-        pass
+        self.current.pop()
 
     def put(self, action: Callable[[], None]) -> None:
         (self._waiting if self._captured is None else self._captured).append(action)
@@ -146,6 +148,52 @@ class MemoryPointer:
         self.ptr = place.value
         ctypes.memset(self.ptr, 0xFF, size)
         weakref.finalize(self, libc.free, ctypes.c_void_p(self.ptr))
+
+
+class ndarray:
+    """An array on the device; `host` is NumPy's view of it."""
+
+    def __init__(self, host: Any) -> None:
+        self.host = host
+        self.shape, self.dtype, self.nbytes = host.shape, host.dtype, host.nbytes
+        self.data = SimpleNamespace(ptr=host.ctypes.data)
+        self.device = Device(0)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (2, self.device.id)
+
+    def __dlpack__(self, *, stream: int) -> ndarray:
+        return self
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        return {"shape": self.shape, "typestr": self.dtype.str, "array": self, "version": 3}
+
+
+def from_dlpack(value: Any) -> ndarray:
+    """The producer lets the current stream wait for its own."""
+    made: ndarray = value.__dlpack__(stream=Stream.current[-1].ptr)
+    return made
+
+
+def asarray(value: Any) -> ndarray:
+    facts = value.__cuda_array_interface__
+    if facts.get("stream") is not None:
+        Stream.all[facts["stream"]].synchronize()
+    made: ndarray = facts["array"]
+    return made
+
+
+def ascontiguousarray(array: ndarray) -> ndarray:
+    if array.host.flags.c_contiguous:
+        return array
+    made = empty(array.shape, array.dtype)
+    Stream.current[-1].put(lambda: np.copyto(made.host, array.host))
+    return made
+
+
+def empty(shape: tuple[int, ...], dtype: Any) -> ndarray:
+    return ndarray(np.full(shape, -99, dtype))
 
 
 class MemoryPool:
@@ -256,6 +304,8 @@ def make() -> Any:
     nvrtc = Compiler()
     module: Any = ModuleType("cupy")
     module.__version__ = "0 (CPU)"
+    for function in (asarray, ascontiguousarray, empty, from_dlpack):
+        setattr(module, function.__name__, function)
     module.cuda = SimpleNamespace(
         Device=Device,
         Event=Event,
