@@ -85,6 +85,7 @@ class Side:
             use_threads(BY_DEFAULT)
             self.session.start_clock()
             plan.run()
+            plan.space.kept.recall(self._entry.outputs)
         return [plan.space.array(t) for t in self._entry.outputs]
 
     @contextmanager
