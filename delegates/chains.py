@@ -39,6 +39,7 @@ def operands(emit: Emit, node: Node, i: str, given: int | None = None, text: str
 
 def express(emit: Emit, node: Node, i: str) -> str:
     """The present node's value at output element `i`."""
+    emit.element = i
     return expression(emit, node, operands(emit, node, i))
 
 
@@ -46,6 +47,7 @@ def extend(emit: Emit, text: str, j: int, i: str) -> tuple[str, int]:
     """`text`, the value of the present node's output `j`, continued through the nodes that can be
     fused; and the tensor that it is then."""
     low = emit.low
+    emit.element = i
     tensor = low.node.outputs[j]
     if low.fusion is None:
         return text, tensor
@@ -72,7 +74,8 @@ def extend(emit: Emit, text: str, j: int, i: str) -> tuple[str, int]:
 def _require_types(low: Lowering) -> None:
     target = low.output_tensor()
     low.require(target.dtype in C_TYPES, "the output has no C type")
-    low.require(target.dtype != TensorType.FLOAT16, "float16 is not computed")
+    computed = target.dtype != TensorType.FLOAT16 or low.node.op == "CAST"
+    low.require(computed, "float16 is not computed")
 
 
 def follow(

@@ -7,20 +7,21 @@ import numpy as np
 from litegpu.graph import Shape
 
 from .lowering.context import Lowering, elements
-from .program import Argument, Ref
+from .program import FLAG, Argument, Ref
 
 
 class Emit:
     """Arguments of a generated kernel, named in the order in which expressions ask for them.
 
     Values that differ from node to node are arguments, not text, so that equal texts are one
-    kernel.
+    kernel. `element` is the text of the element's number.
     """
 
     def __init__(self, low: Lowering, prefix: str = "e") -> None:
         self.low = low
         self.args: list[Argument] = []
         self.declarations: list[str] = []
+        self.element = "i"
         self._prefix = prefix
         self._names: dict[tuple[Ref, str], str] = {}
 
@@ -33,9 +34,12 @@ class Emit:
             self.declarations.append(f"GLOBAL const {ctype}* RESTRICT {found}")
         return found
 
-    def buffers(self) -> list[str]:
-        """The names of all buffers."""
-        return list(self._names.values())
+    def flag(self) -> str:
+        """The name of the flag that says that data are wrong."""
+        if FLAG not in self.args:
+            self.args.append(FLAG)
+            self.declarations.append("GLOBAL int* data_flag")
+        return "data_flag"
 
     def integer(self, value: int) -> str:
         name = self._name()

@@ -9,15 +9,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from litegpu.graph import Node
+import numpy as np
+from litegpu.delegate import Unsupported
+from litegpu.dtypes import INTEGER_RANGE
+from litegpu.graph import Node, Tensor
 from litegpu.ops.fused import float_clamp
 from litegpu.schema.enums import ActivationFunctionType, TensorType
 
+from . import integers
 from .emit import Emit
-from .lowering.context import C_TYPES, Lowering
+from .integers import COMPARISON, integer
+from .lowering.context import C_TYPES, Lowering, elements
+from .stored import is_stored, requantized, stored
 from .tables import INDEX_BITS, stored_table
 
 T = TensorType
+REALS = frozenset({T.FLOAT32, T.FLOAT16})
+QUANTIZED = (T.INT8, T.UINT8, T.INT16, T.INT4)
+STORED = (T.INT32, T.FLOAT16, T.INT8, T.UINT8, T.INT16, T.INT4)
+"""What QUANTIZE gives, and what DEQUANTIZE takes."""
 Express = Callable[[Emit, Node, Sequence[str]], str]
 
 UNARY = {
@@ -59,36 +69,6 @@ BINARY = {
 }
 """Functions of two floats."""
 
-INTEGER_BINARY = {
-    "ADD": "(({0}) + ({1}))",
-    "SUB": "(({0}) - ({1}))",
-    "MUL": "(({0}) * ({1}))",
-    "MAXIMUM": "max({0}, {1})",
-    "MINIMUM": "min({0}, {1})",
-    "SQUARED_DIFFERENCE": "square_{type}(({0}) - ({1}))",
-    "BITWISE_XOR": "(({0}) ^ ({1}))",
-    "LOGICAL_AND": "(({0}) && ({1}))",
-    "LOGICAL_OR": "(({0}) || ({1}))",
-}
-"""Functions of two int32, int64 or bool."""
-
-INTEGER_UNARY = {
-    "ABS": "abs({0})",
-    "NEG": "-({0})",
-    "LOGICAL_NOT": "!({0})",
-    "SQUARE": "square_{type}({0})",
-}
-
-COMPARISON = {
-    "EQUAL": "==",
-    "NOT_EQUAL": "!=",
-    "LESS": "<",
-    "LESS_EQUAL": "<=",
-    "GREATER": ">",
-    "GREATER_EQUAL": ">=",
-}
-
-PLAIN_INTEGERS = (T.INT32, T.INT64, T.BOOL)
 UNTABLED = frozenset({"LOG", "SQRT", "RSQRT", "DIV", "FLOOR_DIV", "FLOOR_MOD"})
 """Quantised functions with values that they refuse: no table can be filled."""
 
@@ -109,10 +89,11 @@ def expression(emit: Emit, node: Node, operands: Sequence[str]) -> str:
         return _table(emit, node, operands)
     if node.op in SPECIAL:
         return SPECIAL[node.op](emit, node, operands)
-    if dtype == T.FLOAT32:
+    if dtype == T.FLOAT32 or (dtype == T.FLOAT16 and node.op in COMPARISON):
         return _real(low, node, operands)
-    low.require(dtype in PLAIN_INTEGERS, f"{node.op} of {dtype.name} has no GPU kernel")
-    return _integer(low, node, operands)
+    if is_stored(low, node):
+        return stored(emit, node, operands)
+    return integer(emit, node, operands)
 
 
 def _real(low: Lowering, node: Node, operands: Sequence[str]) -> str:
@@ -125,26 +106,11 @@ def _real(low: Lowering, node: Node, operands: Sequence[str]) -> str:
     return clamped(text, activation)
 
 
-def _integer(low: Lowering, node: Node, operands: Sequence[str]) -> str:
-    if node.op in COMPARISON:
-        return f"(({operands[0]}) {COMPARISON[node.op]} ({operands[1]}))"
-    table = INTEGER_UNARY if len(operands) == 1 else INTEGER_BINARY
-    name = low.dtype(0).name
-    low.require(node.op in table, f"{node.op} of {name} has no GPU kernel")
-    text = table[node.op].format(*operands, type=C_TYPES[low.dtype(0)])
-    bounds = float_clamp(
-        getattr(node.options, "fused_activation_function", ActivationFunctionType.NONE)
-    )
-    if bounds[0] != -math.inf:
-        text = f"max({text}, ({C_TYPES[low.dtype(0)]}){bounds[0]:.0f})"
-    if bounds[1] != math.inf:
-        text = f"min({text}, ({C_TYPES[low.dtype(0)]}){bounds[1]:.0f})"
-    return text
-
-
 def _is_tabled(low: Lowering, node: Node) -> bool:
     """Whether all operands are small integers, two of them at most 8 bits each."""
-    if node.op in UNTABLED:
+    quant = low.tensor(0).quant
+    by_channel = node.op == "DEQUANTIZE" and quant is not None and quant.scale.size > 1
+    if node.op in UNTABLED or by_channel:
         return False
     bits = [INDEX_BITS.get(low.dtype(i), 99) for i in range(len(node.inputs))]
     return bits in ([8], [16], [8, 8])
@@ -184,10 +150,17 @@ def _prelu(emit: Emit, node: Node, operands: Sequence[str]) -> str:
 def _floor_div(emit: Emit, node: Node, operands: Sequence[str]) -> str:
     """Divided in float64, as the reference does; it fails where a divisor is 0."""
     low = emit.low
-    low.require_dtype(0, T.FLOAT32)
+    if low.dtype() != T.FLOAT32:
+        return integer(emit, node, operands)
     low.require(low.info.has_double, "the device has no float64")
-    low.require(bool(low.values(1).all()), "a divisor is 0")
-    return f"(float)floor((double)({operands[0]}) / (double)({operands[1]}))"
+    divisor = f"real_divisor({operands[1]}, {emit.flag()})"
+    return f"(float)floor((double)({operands[0]}) / (double){divisor})"
+
+
+def _add_n(emit: Emit, node: Node, operands: Sequence[str]) -> str:
+    low = emit.low
+    low.require_dtype(0, T.FLOAT32, T.INT32, T.INT64)
+    return f"({' + '.join(f'({operand})' for operand in operands)})"
 
 
 def _gelu(emit: Emit, node: Node, operands: Sequence[str]) -> str:
@@ -204,51 +177,52 @@ def _select(emit: Emit, node: Node, operands: Sequence[str]) -> str:
 def _cast(emit: Emit, node: Node, operands: Sequence[str]) -> str:
     low = emit.low
     source, target = low.dtype(0), low.output_tensor().dtype
-    allowed = {T.FLOAT32, T.INT8, T.UINT8, T.INT16, T.INT32, T.INT64, T.BOOL}
-    low.require(
-        {source, target} <= allowed, f"CAST of {source.name} to {target.name} has no kernel"
-    )
-    low.require(low.tensor(0).dtype == source, "")
+    known = {source, target} <= C_TYPES.keys()
+    low.require(known, f"CAST of {source.name} to {target.name} has no kernel")
     if target == T.BOOL:
         return f"(({operands[0]}) != 0)"
-    if source == T.FLOAT32 and target != T.FLOAT32:
-        low.require(target == T.INT32, f"CAST of FLOAT32 to {target.name} has no kernel")
-        return f"int_of({operands[0]})"
-    return f"({C_TYPES[target]})({operands[0]})"
+    if target in REALS:
+        return f"(float)({operands[0]})"
+    if source not in REALS:
+        return f"({C_TYPES[target]})({operands[0]})"
+    lowest, highest = INTEGER_RANGE[target]
+    if target in (T.UINT32, T.INT64):
+        return f"{C_TYPES[target]}_of({operands[0]})"
+    return f"saturate(int_of({operands[0]}), {lowest}, {highest})".replace("-2147483648", "INT_MIN")
 
 
 def _quantize(emit: Emit, node: Node, operands: Sequence[str]) -> str:
     low = emit.low
-    low.require_dtype(0, T.FLOAT32)
-    scale, zero_point, bounds = _quantization(low, node)
-    parameters = ", ".join([emit.real(scale), emit.integer(zero_point), *map(emit.integer, bounds)])
-    return f"quantize({operands[0]}, {parameters})"
-
-
-def _quantization(low: Lowering, node: Node) -> tuple[float, int, tuple[int, int]]:
-    from litegpu.dtypes import INTEGER_RANGE
-
     target = low.output_tensor()
-    low.require(target.dtype in (T.INT8, T.UINT8, T.INT16), f"output is {target.dtype.name}")
-    quant = target.quant
-    if quant is None or quant.scale.size != 1:
-        low.require(False, "the output is not quantised per tensor")
-    assert quant is not None
-    return float(quant.scale[0]), int(quant.zero_point[0]), INTEGER_RANGE[target.dtype]
+    low.require(target.dtype in QUANTIZED, f"output is {target.dtype.name}")
+    if low.require_dtype(0, T.FLOAT32, T.INT32) == T.INT32:
+        return requantized(emit, node, operands)
+    bounds = map(emit.integer, INTEGER_RANGE[target.dtype])
+    return f"quantize({operands[0]}, {', '.join([*_parameters(emit, target), *bounds])})"
 
 
 def _dequantize(emit: Emit, node: Node, operands: Sequence[str]) -> str:
-    low = emit.low
-    source = low.tensor(0)
-    low.require(source.dtype in (T.INT32, T.FLOAT16), f"DEQUANTIZE of {source.dtype.name}")
+    source = emit.low.tensor(0)
+    emit.low.require(source.dtype in STORED, f"DEQUANTIZE of {source.dtype.name}")
     if source.dtype == T.FLOAT16:
         return operands[0]
-    quant = source.quant
-    if quant is None or quant.scale.size != 1:
-        low.require(False, "the input is not quantised per tensor")
-    assert quant is not None
-    zero_point, scale = emit.integer(int(quant.zero_point[0])), emit.real(float(quant.scale[0]))
+    scale, zero_point = _parameters(emit, source)
     return f"((float)(({operands[0]}) - {zero_point}) * {scale})"
+
+
+def _parameters(emit: Emit, tensor: Tensor) -> tuple[str, str]:
+    """The scale and the zero point of the present element of a tensor."""
+    low, quant = emit.low, tensor.quant
+    if quant is None or not quant.scale.size:
+        raise Unsupported(f"{tensor.name!r} is not quantised")
+    low.require(quant.blocks is None, "it is quantised by blocks")
+    if quant.scale.size == 1:
+        return emit.real(float(quant.scale[0])), emit.integer(int(quant.zero_point[0]))
+    inner = emit.integer(elements(tensor.shape[quant.axis + 1 :]))
+    channel = f"(({emit.element}) / {inner}) % {emit.integer(quant.scale.size)}"
+    zero_points = np.broadcast_to(quant.zero_point, quant.scale.shape).astype(np.int32)
+    scales = emit.buffer(low.constant(np.asarray(quant.scale, np.float32)), "float")
+    return f"{scales}[{channel}]", f"{emit.buffer(low.constant(zero_points), 'int')}[{channel}]"
 
 
 SPECIAL: dict[str, Express] = {
@@ -261,6 +235,7 @@ SPECIAL: dict[str, Express] = {
     "CAST": _cast,
     "QUANTIZE": _quantize,
     "DEQUANTIZE": _dequantize,
+    "ADD_N": _add_n,
 }
 
 TABLED = frozenset(
@@ -268,5 +243,5 @@ TABLED = frozenset(
 )
 """Operators whose quantised form is a table, filled by the CPU."""
 
-ELEMENTWISE = frozenset({*UNARY, *BINARY, *INTEGER_BINARY, *INTEGER_UNARY, *COMPARISON, *SPECIAL})
+ELEMENTWISE = frozenset({*UNARY, *BINARY, *integers.BINARY, *integers.UNARY, *COMPARISON, *SPECIAL})
 """Operators that have expressions."""

@@ -93,9 +93,6 @@ template <class Type, int Count> INLINE auto element(const Type* p, RunIndex<Cou
   return loaded(load_pack<Count>(p + i.first).v[i.j]);
 }
 
-// Says that a pointer is a multiple of 16 bytes, so that neighbouring accesses become one.
-#define ALIGNED(p) p = (decltype(p))__builtin_assume_aligned(p, 16)
-
 template <class Type> INLINE Type clamp(Type x, Type low, Type high) {
   return min(max(x, low), high);
 }

@@ -23,15 +23,14 @@ KERNEL elementwise({arguments}) {{
 PACKED_BODY = """
 #define VALUE(i) ({ctype})({text})
 KERNEL elementwise({arguments}) {{
-  {aligned}
   int first = THREAD_X * EACH;
   if (first + EACH > n) {{
     for (int i = first; i < n; i++) y[i] = VALUE(i);
     return;
   }}
-  {ctype} made[EACH];
-  for (int k = 0; k < EACH; k++) made[k] = VALUE((first + k));
-  for (int k = 0; k < EACH; k++) y[first + k] = made[k];
+  Pack<{ctype}, EACH> made;
+  for (int k = 0; k < EACH; k++) made.v[k] = VALUE((RunIndex<EACH>{{first, k}}));
+  store_pack(y + first, made);
 }}
 """
 """For CUDA: EACH neighbouring elements a thread."""
@@ -45,7 +44,8 @@ def elementwise(low: Lowering, node: Node) -> None:
     """y[i] = expression of the operands' elements."""
     target = low.output_tensor()
     low.require(target.dtype in C_TYPES, f"the output is {target.dtype.name}")
-    low.require(target.dtype != TensorType.FLOAT16, "float16 arithmetic has no GPU kernel")
+    computed = target.dtype != TensorType.FLOAT16 or node.op == "CAST"
+    low.require(computed, "float16 arithmetic has no GPU kernel")
     emit = Emit(low)
     text, tensor = extend(emit, express(emit, node, "i"), 0, "i")
     target = low.graph.tensors[tensor]
@@ -53,10 +53,8 @@ def elementwise(low: Lowering, node: Node) -> None:
     arguments = ", ".join([*emit.declarations, f"GLOBAL {ctype}* RESTRICT y", "int n"])
     count = elements(target.shape)
     each = min(pack(low, target, count), MOST_EACH)
-    aligned = " ".join(f"ALIGNED({name});" for name in (*emit.buffers(), "y"))
-    body = (PACKED_BODY if each > 1 else BODY).format(
-        arguments=arguments, ctype=ctype, text=text, aligned=aligned
-    )
+    template = PACKED_BODY if each > 1 else BODY
+    body = template.format(arguments=arguments, ctype=ctype, text=text)
     args = [*emit.args, Ref(Memory.TENSOR, tensor), count]
     defines = {"EACH": each} if each > 1 else {}
     low.launch("elementwise", "elementwise", [-(-count // each)], args, defines, body=body)

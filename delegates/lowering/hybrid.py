@@ -13,6 +13,7 @@ from litegpu.schema.enums import ActivationFunctionType, TensorType
 
 from ..emit import Emit
 from ..fusion import Tail
+from ..program import Ref
 from . import product
 from .channels import Arrange, Finish, Operands
 from .context import Lowering, elements
@@ -41,7 +42,7 @@ def kept_sums(low: Lowering, channels: int, depth: int, arrange: Arrange) -> Fin
     biases, halves, shifts = (low.constant(arrange(n * ones)) for n in (0, 1 << 30, 1))
     limits = np.iinfo(np.int32)
     types: dict[str, object] = {"QUANTIZED": 1, "WIDE": 0, "IN_T": "short", "ACC_T": "int"}
-    args = [biases, halves, shifts, 0, int(limits.min), int(limits.max)]
+    args: list[Ref | int | float] = [biases, halves, shifts, 0, int(limits.min), int(limits.max)]
     return Finish(args, types | {"W_T": "char"}, 0, 0, signed_bytes, False)
 
 
