@@ -81,7 +81,8 @@ KERNEL pool(const T* RESTRICT x, OUT_T* RESTRICT y, int pixels, int height, int 
   int to = pixel * channels + channel;
   Pack<OUT_T, TILE> made;
   for (int c = 0; c < TILE; c++) {
-    STORE(OUT_T, made.v, c, EPILOGUE(LIMIT(finish(acc[c], taps)), to + c));
+    STORE(OUT_T, made.v, c,
+          EPILOGUE(LIMIT(finish(acc[c], taps)), (RunIndex<TILE>{to, c})));
   }
   store_pack(y + to, made);
 }
