@@ -67,7 +67,6 @@ function measures(group, tensor) {
   ].filter(Boolean);
   const worst = tensor.worst;
   const entries = [
-    ["tensor", `${tensor.tensor}: ${tensor.name}`],
     ["type", `${tensor.dtype} [${tensor.shape.join(", ")}]`],
     ["error / largest", digits(tensor.error)],
     ["tolerance", limits.join(" + ") || "must be equal"],
@@ -86,6 +85,7 @@ function measures(group, tensor) {
   return el(
     "div",
     {},
+    el("p", { class: "tensor" }, `tensor ${tensor.tensor} `, name(tensor.name)),
     el(
       "dl",
       { class: "measures" },

@@ -27,7 +27,7 @@ function drawRanking() {
       const details = [
         `node ${spans(group.nodes)}`,
         group.error !== null && `error ${digits(group.error)}`,
-        group.amplification !== null && `amplified ×${digits(group.amplification)}`,
+        group.amplification !== null && `×${digits(group.amplification)}`,
       ]
         .filter(Boolean)
         .join(" · ");
@@ -36,7 +36,11 @@ function drawRanking() {
         {},
         el(
           "button",
-          { type: "button", onclick: () => select(group, null, "ranking") },
+          {
+            type: "button",
+            title: "error as a share of the largest value, and what it is of its inputs' error",
+            onclick: () => select(group, null, "ranking"),
+          },
           el("b", {}, name(group.label)),
           el("span", {}, details),
         ),
