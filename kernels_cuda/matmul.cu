@@ -267,7 +267,7 @@ KERNEL matmul_whole(const ACC* RESTRICT partial, OUT_T* RESTRICT y, const int* R
 KERNEL matmul_dot(const A_T* RESTRICT a, const B_T* RESTRICT b, OUT_T* RESTRICT y,
                   const int* RESTRICT batches, OPERANDS, FINISH_ARGS EPILOGUE_ARGS) {
   int column = BLOCK_X * (BLOCK / WARP) + WARP_X, first = BLOCK_Y * ROWS, batch = BLOCK_Z;
-  if (column >= columns) return;
+  if (column >= columns || first >= rows) return;
   int a_at = batches[2 * batch];
   a += a_at;
   b += batches[2 * batch + 1] * (long)b_matrix + column * b_column;
