@@ -124,3 +124,8 @@ def network(name: str, batch: int = 1, exact: bool = False, **sizes: int) -> Any
         values[layer.output.index] = called
     graph.output(values[out.index])
     return fx.GraphModule(module, graph)
+
+
+def input_shape(name: str, batch: int = 1, **sizes: int) -> tuple[int, ...]:
+    given, _ = NETWORKS[name](Builder(int8=False), batch, **sizes)
+    return given.shape
