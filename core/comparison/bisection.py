@@ -17,6 +17,7 @@ from ..partition import Partition
 from ..pictures import Normalization, Pixels
 from ..plugins import LoadedDelegate, load_delegate
 from .metrics import Metrics
+from .result import plain
 from .running import precision
 from .samples import Entry, Sample, entry, open_any, source
 from .sides import Side
@@ -59,7 +60,8 @@ class Bisection:
     samples: int
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        found: dict[str, Any] = plain(asdict(self))
+        return found
 
 
 def bisect(

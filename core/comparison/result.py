@@ -233,7 +233,7 @@ class Comparison:
         """Plain lists and dictionaries: `schema`, `verdict`, `facts`, `graphs`, `tensors`,
         `groups`, with the names of the fields; NaN and infinities are text."""
         found = {"schema": SCHEMA, "ok": self.ok} | asdict(self)
-        result: dict[str, Any] = _plain(found)
+        result: dict[str, Any] = plain(found)
         for row, tensor in zip(result["tensors"], self.tensors, strict=True):
             row["share_beyond"] = tensor.share_beyond
             row["exact_rate"] = tensor.exact_rate
@@ -253,11 +253,12 @@ def _guilt(group: GroupResult) -> tuple[bool, float, float]:
     return group.verdict == FAILED, amplification, error
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The same in lists and dictionaries, NaN and infinities as text: what JSON can hold."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
