@@ -54,8 +54,8 @@ def _shift(values: Array, _: Array, __: Tensor) -> Any:
 
 
 def _sign(values: Array, _: Array, tensor: Tensor) -> Any:
-    low, high = INTEGER_RANGE.get(tensor.dtype, (-np.inf, np.inf))
-    return (low + high - values) if low or values.dtype.kind != "f" else -values
+    low, high = INTEGER_RANGE.get(tensor.dtype, (0, 0))
+    return low + high - values
 
 
 def _cut(values: Array, _: Array, __: Tensor) -> Any:
