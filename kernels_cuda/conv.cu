@@ -185,7 +185,7 @@ INLINE void sum_windows(ACC_T (&sums)[HELD][RUN], Row (*tiles)[TILE_M + TILE_N],
 
 #if !SPLIT
 
-KERNEL conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT padding,
+KERNEL BOUNDS conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT padding,
             OUT_T* RESTRICT y, CHANNEL_ARGS, GEOMETRY EPILOGUE_ARGS) {
   LOCAL Row tiles[STAGES][TILE_M + TILE_N];
   ACC_T sums[HELD][RUN];
@@ -211,7 +211,7 @@ KERNEL conv(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT 
 #else
 
 // The part of the sums that layer BLOCK_Z of `splits` makes. partial: [splits, count, filters].
-KERNEL conv_part(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT padding,
+KERNEL BOUNDS conv_part(const IN_T* RESTRICT x, const W_T* RESTRICT w, const IN_T* RESTRICT padding,
                  ACC_T* RESTRICT partial, int splits, GEOMETRY) {
   LOCAL Row tiles[STAGES][TILE_M + TILE_N];
   ACC_T sums[HELD][RUN];

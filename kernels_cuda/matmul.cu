@@ -193,7 +193,7 @@ INLINE void sum_operands(ACC (&sums)[HELD][RUN], Row (*tiles)[TILE_M + TILE_N],
 
 #if !SPLIT
 
-KERNEL matmul_tiles(const A_T* RESTRICT a, const B_T* RESTRICT b, OUT_T* RESTRICT y,
+KERNEL BOUNDS matmul_tiles(const A_T* RESTRICT a, const B_T* RESTRICT b, OUT_T* RESTRICT y,
                     const int* RESTRICT batches, OPERANDS, FINISH_ARGS EPILOGUE_ARGS) {
   LOCAL Row tiles[STAGES][TILE_M + TILE_N];
   int batch = BLOCK_Z, a_at = batches[2 * batch], steps = (depth + STEP - 1) / STEP;
@@ -224,7 +224,7 @@ KERNEL matmul_tiles(const A_T* RESTRICT a, const B_T* RESTRICT b, OUT_T* RESTRIC
 
 // One of `splits` parts of the sums: BLOCK_Z is batch * splits + part.
 // partial: [splits, batches, rows, columns].
-KERNEL matmul_part(const A_T* RESTRICT a, const B_T* RESTRICT b, ACC* RESTRICT partial,
+KERNEL BOUNDS matmul_part(const A_T* RESTRICT a, const B_T* RESTRICT b, ACC* RESTRICT partial,
                    const int* RESTRICT batches, int splits, int count, OPERANDS) {
   LOCAL Row tiles[STAGES][TILE_M + TILE_N];
   int batch = BLOCK_Z / splits, part = BLOCK_Z % splits, all_steps = (depth + STEP - 1) / STEP;

@@ -2,7 +2,8 @@
 // Sums of products by tiles: rows of a left operand times rows of a right one, along their depth.
 // In shared memory both are rows of TILE_WORDS words of 32 bits, PACK elements a word: float or int
 // (1), half (2), int8 (4). A block makes TILE_M x TILE_N sums, a warp WARP_M x WARP_N of them, on
-// tensor cores if TENSOR. The tiles of STAGES steps are there or on their way at a time.
+// tensor cores if TENSOR. The tiles of STAGES steps are there or on their way at a time. RESIDENT
+// blocks are to fit a multiprocessor.
 #ifndef PACK
 #define PACK 1
 #endif
@@ -21,11 +22,15 @@
 #ifndef STAGES
 #define STAGES 2
 #endif
+#ifndef RESIDENT
+#define RESIDENT 1
+#endif
 
 #define THREADS (WARP * WARPS_M * WARPS_N)
 #define TILE_M (WARPS_M * WARP_M)
 #define TILE_N (WARPS_N * WARP_N)
 #define STEP (TILE_WORDS * PACK)
+#define BOUNDS __launch_bounds__(WARP* WARPS_M* WARPS_N, RESIDENT)
 #define WARP_X (LANE_X / WARP)
 #define LANE (LANE_X % WARP)
 

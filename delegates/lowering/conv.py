@@ -16,10 +16,12 @@ from ..fusion import Tail
 from ..program import Ref
 from .channels import Matrices, Operands, finish, require_types
 from .context import Lowering, Value, elements
+from .conv_dots import multiply_pixels
 from .conv_variants import Size, padded_blocks, variant
 from .hybrid import is_hybrid, kept_sums, quantized, scales_of
 from .registry import lowers
 
+FEW_PIXELS = 8
 ELEMENTS = {
     "float": np.float32,
     "half": np.float16,
@@ -197,4 +199,10 @@ def conv2d(low: Lowering, node: Node) -> None:
     part = Part(rows, cols, lambda values: values)
     groups = image[3] // kernel[3]
     activation = o.fused_activation_function
-    convolve(low, inside, Operands(), groups, activation, [part])
+    pointwise = rows.is_pointwise(inside.shape[1]) and cols.is_pointwise(inside.shape[2])
+    count = elements(inside.shape[:3])
+    few = low.info.arch and pointwise and groups == 1 and count <= FEW_PIXELS
+    if few and not is_hybrid(low, Operands()):
+        multiply_pixels(low, inside.ref, count, Operands(), activation)
+    else:
+        convolve(low, inside, Operands(), groups, activation, [part])

@@ -149,7 +149,7 @@ class Tiled:
     @property
     def defines(self) -> dict[str, object]:
         return {
-            **defines(self.words, self.plan),
+            **defines(self.words, self.plan, self.unit),
             "W_T": "uint",
             "UNIT": self.unit,
             "POINTWISE": int(self.pointwise),

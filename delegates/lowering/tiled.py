@@ -8,7 +8,11 @@ import numpy as np
 from litegpu.graph import Array
 
 from .context import Lowering
-from .tiles import Arithmetic, Plan
+from .tiles import Arithmetic, Plan, resident
+
+WHOLE = 4
+UNITS = (WHOLE, 2, 1)
+"""Words that are copied at a time: at most 16 bytes."""
 
 FLOATS = Arithmetic(1, False, 90)
 INTEGERS = Arithmetic(1, False, 45)
@@ -61,7 +65,7 @@ def unit(words: Words, ctype: str, *extents: int) -> int:
     `extents`; 0 where elements are to be gathered."""
     if ctype != words.native:
         return 0
-    fits = (n for n in (4, 2, 1) if all(e % (n * words.pack) == 0 for e in extents))
+    fits = (n for n in UNITS if all(e % (n * words.pack) == 0 for e in extents))
     return next(fits, 0)
 
 
@@ -78,7 +82,9 @@ def packed(values: Array, words: Words, plan: Plan) -> Array:
     return np.ascontiguousarray(split.swapaxes(1, 2))
 
 
-def defines(words: Words, plan: Plan) -> dict[str, object]:
+def defines(words: Words, plan: Plan, units: int) -> dict[str, object]:
+    """Defines for operands that are copied `units` words at a time: kernels that copy fewer need
+    more registers than fit several blocks."""
     tile = plan.tile
     return {
         "PACK": words.pack,
@@ -89,4 +95,5 @@ def defines(words: Words, plan: Plan) -> dict[str, object]:
         "WARP_N": tile.warp_n,
         "TILE_WORDS": tile.words,
         "STAGES": plan.stages,
+        "RESIDENT": resident(plan, words.arithmetic) if units == WHOLE else 1,
     }

@@ -11,7 +11,7 @@ from litegpu.graph import Array
 from ..program import Ref
 from . import tiles
 from .context import Lowering, Value
-from .tiled import defines, packed, unit, words_of
+from .tiled import WHOLE, defines, packed, unit, words_of
 from .tiles import Plan, Problem, steps_of
 
 if TYPE_CHECKING:
@@ -160,7 +160,10 @@ def _by_tiles(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums)
     columns, depth, batches = sizes.columns, sizes.depth, len(sizes.batches)
     problem = Problem(sizes.rows, columns, depth, batches, low.info.compute_units)
     plan = tiles.choose(problem, words.arithmetic)
-    made = defines(words, plan) | {"A_T": left.ctype, "B_T": right.ctype}
+    offsets = [left.row_step, *sizes.batches[:, 0].tolist()]
+    left_unit = _unit(words, left.ctype, depth, left.depth_step, offsets)
+    right_unit = WHOLE
+    made: dict[str, object] = {"A_T": left.ctype, "B_T": right.ctype, "A_UNIT": left_unit}
     values = right.values
     if values is not None:
 
@@ -176,11 +179,10 @@ def _by_tiles(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums)
     else:
         ref = low.input(right.input)
         steps = [right.matrix_step, right.depth_step, right.column_step]
-        made["B_UNIT"] = _unit(words, right.ctype, depth, steps[1], [steps[0], steps[2]])
-        made["B_ALONG_COLUMNS"] = int(steps[1] != 1)
-    offsets = [left.row_step, *sizes.batches[:, 0].tolist()]
-    made["A_UNIT"] = _unit(words, left.ctype, depth, left.depth_step, offsets)
-    made["A_ALONG_ROWS"] = int(left.depth_step != 1)
+        right_unit = _unit(words, right.ctype, depth, steps[1], [steps[0], steps[2]])
+        made |= {"B_UNIT": right_unit, "B_ALONG_COLUMNS": int(steps[1] != 1)}
+    made |= {"A_ALONG_ROWS": int(left.depth_step != 1)}
+    made |= defines(words, plan, min(left_unit, right_unit))
     tile = plan.tile
     threads = [-(-sizes.rows // tile.rows) * tile.threads, -(-columns // tile.columns), batches]
     product = _Product(low, left, ref, steps, right.zero_point, sizes, sums)

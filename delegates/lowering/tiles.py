@@ -17,8 +17,8 @@ SHARED_OF_UNIT = 100 * 1024
 REGISTERS_OF_UNIT = 65536
 THREADS_OF_UNIT = 1536
 """What the blocks of a multiprocessor share."""
-OTHER_REGISTERS = 64
-"""Registers of a thread beside its sums."""
+OTHER_REGISTERS = {False: 108, True: 64}
+"""Registers of a thread beside its sums, without tensor cores and on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +119,17 @@ class Plan:
     splits: int = 1
     stages: int = 2
 
-    @property
-    def resident(self) -> int:
-        """Blocks that one multiprocessor holds at a time."""
-        tile = self.tile
-        registers = tile.rows * tile.columns + OTHER_REGISTERS * tile.threads
-        limits = (
-            SHARED_OF_UNIT // (tile.stage * self.stages),
-            REGISTERS_OF_UNIT // registers,
-            THREADS_OF_UNIT // tile.threads,
-        )
-        return max(1, min(limits))
+
+def resident(plan: Plan, arithmetic: Arithmetic) -> int:
+    """Blocks that one multiprocessor holds at a time."""
+    tile = plan.tile
+    registers = tile.rows * tile.columns + OTHER_REGISTERS[arithmetic.tensor] * tile.threads
+    limits = (
+        SHARED_OF_UNIT // (tile.stage * plan.stages),
+        REGISTERS_OF_UNIT // registers,
+        THREADS_OF_UNIT // tile.threads,
+    )
+    return max(1, min(limits))
 
 
 def steps_of(depth: int, tile: Tile, pack: int) -> int:
@@ -143,7 +143,7 @@ def cost(problem: Problem, arithmetic: Arithmetic, plan: Plan) -> float:
     tile, pack = plan.tile, arithmetic.pack
     blocks = -(-problem.rows // tile.rows) * -(-problem.columns // tile.columns)
     busiest = -(-blocks * problem.batches * plan.splits // max(problem.units, 1))
-    rounds = -(-busiest // plan.resident)
+    rounds = -(-busiest // resident(plan, arithmetic))
     steps = -(-steps_of(problem.depth, tile, pack) // plan.splits)
     products = tile.rows * tile.columns * tile.words * pack / arithmetic.rate
     copied = (tile.rows + tile.columns) * tile.words * WORD / COPIED

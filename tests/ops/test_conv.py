@@ -134,6 +134,18 @@ CASES = [
     float_case("many pixels", (3, 90, 90, 16), (24, 1, 1, 16), options(activation=Act.RELU6)),
     float_case("taps far outside", (1, 3, 3, 2), (2, 2, 2, 2), options(dilation=(900, 1))),
     float_case("no image", (0, 4, 4, 2), (2, 3, 3, 2), options()),
+    float_case("few pixels", (2, 1, 3, 20), (9, 1, 1, 20), options(activation=Act.RELU6)),
+    float_case("one pixel", (1, 1, 1, 33), (6, 1, 1, 33), options()),
+    *(
+        quantised_case("few pixels", t, (2, 1, 3, 20), (9, 1, 1, 20), options(bias_type=b), **more)
+        for t, b, more in [
+            (np.uint8, TensorType.FLOAT32, {}),
+            (np.int8, TensorType.FLOAT32, {}),
+            (np.int8, TensorType.FLOAT32, {"weight_type": TensorType.INT4}),
+            (np.int16, TensorType.INT64, {"bias_type": np.int64}),
+            (np.int16, TensorType.INT32, {"bias_type": np.int32}),
+        ]
+    ),
     *(
         quantised_case(
             f"{p.name} {s} {d} {a.name}",
