@@ -45,7 +45,8 @@ class GpuDelegate:
     """Takes every node that has a lowering; one device, one queue. Safe for several interpreters
     and threads.
 
-    `exchange` is how arrays of other libraries come and go.
+    `exchange` is how arrays of other libraries come and go. `prepare`, where it is set, is called
+    before a partition is lowered.
     `check_finite`: a partition that makes NaN or infinity of finite inputs has failed. `poison`
     fills the arena of a partition with NaN before every run.
     """
@@ -60,6 +61,7 @@ class GpuDelegate:
     ) -> None:
         self.name = name
         self.exchange = exchange
+        self.prepare: Callable[[Graph, Partition], object] | None = None
         self.device = device
         self.options = options
         self.check_finite = check_finite
@@ -103,6 +105,8 @@ class GpuDelegate:
         return None
 
     def compile(self, graph: Graph, part: Partition) -> GpuExecutable:
+        if self.prepare is not None:
+            self.prepare(graph, part)
         return GpuExecutable(
             self, graph, part, lower_partition(graph, part, self.device, self.options)
         )

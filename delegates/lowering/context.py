@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,8 @@ from litegpu.schema.enums import TensorType
 from ..device import DeviceInfo
 from ..fusion import Fusion, Tail
 from ..program import FLAG, Argument, Constant, Kernel, Launch, Memory, Program, Ref
+from .plans import Plans, Question
+from .tiles import Arithmetic, Plan, Problem
 
 if TYPE_CHECKING:
     from ..emit import Emit
@@ -55,10 +57,12 @@ Value = Ref | int | float | np.generic
 class Options:
     """The delegate's own options, as far as lowerings know them.
 
-    `precision`: "fp32", "tf32" (products by devices that have it) or "fp16".
+    `precision`: "fp32", "tf32" (products by devices that have it) or "fp16". `plans`: how products
+    are cut into tiles on CUDA.
     """
 
     precision: str = "fp32"
+    plans: Plans = field(default_factory=Plans, compare=False)
 
     def stored(self, tensor: Tensor) -> TensorType:
         """The type in which a tensor lies on the device: its own, but variables', which keep
@@ -143,6 +147,13 @@ class Lowering:
             )
         self.require(tensor.sparsity is None, f"input {i} is sparse")
         return decode(tensor.data, tensor.dtype, tensor.shape)
+
+    def plan(self, problem: Problem, arithmetic: Arithmetic) -> Plan:
+        """How a product of the present node is cut into tiles."""
+        node = self.node
+        shapes = tuple(self.graph.tensors[t].shape for t in node.inputs if t != ABSENT)
+        question = Question(node.op, repr(node.options), shapes, problem, arithmetic)
+        return self.options.plans.choose(question)
 
     # Memory.
 

@@ -8,7 +8,6 @@ import numpy as np
 from litegpu.graph import Array
 from litegpu.schema.enums import TensorType
 
-from . import tiles
 from .channels import INT32_DEPTH
 from .context import Lowering
 from .tiled import Words, defines, packed, unit, words_of
@@ -178,7 +177,7 @@ def variant(low: Lowering, dtype: TensorType, ctype: str, size: Size) -> Variant
         words = words_of(low, ctype, acc)
         units = low.info.compute_units
         problem = Problem(size.count, size.group_filters, whole, size.groups, units)
-        plan = tiles.choose(problem, words.arithmetic)
+        plan = low.plan(problem, words.arithmetic)
         copied = unit(words, ctype, size.depth)
         sum_bytes = 8 if acc == "long" else 4
         return Tiled(words, plan, copied, size.pointwise, size.dense, sum_bytes)

@@ -9,7 +9,6 @@ import numpy as np
 from litegpu.graph import Array
 
 from ..program import Ref
-from . import tiles
 from .context import Lowering, Value
 from .tiled import WHOLE, defines, packed, unit, words_of
 from .tiles import Plan, Problem, steps_of
@@ -159,7 +158,7 @@ def _by_tiles(low: Lowering, left: Left, right: Right, sizes: Sizes, sums: Sums)
     words = words_of(low, both, sums.acc)
     columns, depth, batches = sizes.columns, sizes.depth, len(sizes.batches)
     problem = Problem(sizes.rows, columns, depth, batches, low.info.compute_units)
-    plan = tiles.choose(problem, words.arithmetic)
+    plan = low.plan(problem, words.arithmetic)
     offsets = [left.row_step, *sizes.batches[:, 0].tolist()]
     left_unit = _unit(words, left.ctype, depth, left.depth_step, offsets)
     right_unit = WHOLE
