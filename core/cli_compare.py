@@ -259,7 +259,9 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
 @contextmanager
 def _bar(what: str) -> Iterator[Any]:
     """A bar on stderr, which goes when the work is done."""
+    console = Console(stderr=True)
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, count: bar.update(task, completed=done, total=count)

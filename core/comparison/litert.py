@@ -44,6 +44,8 @@ class LiteRT:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            # A Ctrl-C at the terminal is for this process alone.
+            start_new_session=True,
         )
         self._ask(
             {

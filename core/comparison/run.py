@@ -12,6 +12,7 @@ from ..delegate import DelegateWarning
 from ..ops.registry import Op
 from ..warning import warn
 from .cumulative import Cumulative
+from .interruption import Interruption
 from .isolated import Isolated
 from .ledger import Ledger
 from .litert import PeerError
@@ -50,13 +51,16 @@ class Run:
     def all(self, peer: Reference, given: Source, progress: Progress | None) -> None:
         """Runs every sample; ends early at Ctrl-C, or where the reference died after the first."""
         try:
-            for k, sample in enumerate(given.samples):
-                with self._heard():
-                    self._one(k, sample, peer)
-                self._keep(k, sample)
-                self.done = k + 1
-                if progress is not None:
-                    progress(self.done, given.count)
+            with Interruption() as interruption:
+                for k, sample in enumerate(given.samples):
+                    with self._heard():
+                        self._one(k, sample, peer)
+                    self._keep(k, sample)
+                    self.done = k + 1
+                    if progress is not None:
+                        progress(self.done, given.count)
+                    if interruption.asked:
+                        raise KeyboardInterrupt
         except KeyboardInterrupt:
             self.interrupted = True
         except PeerError as error:
