@@ -22,7 +22,7 @@ from .borders import cross_borders
 from .constants import ConstantCache
 from .device import Device, Exchange, default_block
 from .lowering.context import Lowering, Options
-from .lowering.registry import LOWERINGS
+from .lowering.registry import lowering_of
 from .observation import Observation
 from .program import FLAG, Crossing, Launch, Memory, Program, Ref
 from .stopwatch import Stopwatch
@@ -90,7 +90,7 @@ class GpuDelegate:
         return self.device.memory_use()
 
     def refusal(self, graph: Graph, node: Node) -> str | None:
-        lower = None if node.custom else LOWERINGS.get(node.op)
+        lower = lowering_of(node)
         if lower is None:
             return f"{node.op} has no GPU kernel"
         for t in (*node.inputs, *node.outputs):
@@ -122,7 +122,9 @@ def lower_partition(graph: Graph, part: Partition, device: Device, options: Opti
             continue
         low.node = graph.nodes[n]
         first = len(low.program.launches)
-        LOWERINGS[low.node.op](low, low.node)
+        lower = lowering_of(low.node)
+        assert lower is not None
+        lower(low, low.node)
         for k in range(first, len(low.program.launches)):
             launch = low.program.launches[k]
             low.program.launches[k] = Launch(

@@ -33,7 +33,7 @@ BINARY = {
     "BITWISE_XOR": "(({0}) ^ ({1}))",
     "LOGICAL_AND": "(({0}) && ({1}))",
     "LOGICAL_OR": "(({0}) || ({1}))",
-    "DIV": "quotient({0}, divisor({1}, {flag}))",
+    "DIV": "whole_quotient({0}, divisor({1}, {flag}))",
     "FLOOR_DIV": "floor_quotient({0}, divisor({1}, {flag}))",
     "FLOOR_MOD": "floor_remainder({0}, divisor({1}, {flag}))",
 }

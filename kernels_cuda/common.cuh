@@ -145,10 +145,12 @@ INLINE int rounding_right_shift(int x, int exponent) {
   return (x >> exponent) + ((x & mask) > threshold);
 }
 
-// x * multiplier * 2^(shift - 31) with two roundings.
+// x * multiplier * 2^(shift - 31) with two roundings. Multipliers are greater than INT_MIN, so that
+// nothing saturates.
 INLINE int rescale(int x, int multiplier, int shift) {
   int left = max(shift, 0), right = max(-shift, 0);
-  return rounding_right_shift(doubling_high_multiply((int)((uint)x << left), multiplier), right);
+  long wide = (long)(int)((uint)x << left) * multiplier + (1LL << 30);
+  return rounding_right_shift((int)(wide >> 31), right);
 }
 
 // The form for 64-bit accumulators of int16 operators: a 16-bit multiplier, one rounding.
@@ -205,14 +207,14 @@ INLINE float real_divisor(float b, GLOBAL int* flag) {
   if (b == 0.0f) RAISE(flag);
   return b;
 }
-INLINE long quotient(long a, long b) { return b == -1 ? (long)(0 - (ulong)a) : a / b; }
+INLINE long whole_quotient(long a, long b) { return b == -1 ? (long)(0 - (ulong)a) : a / b; }
 INLINE long floor_remainder(long a, long b) {
   long r = b == -1 ? 0 : a % b;
   return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 INLINE long floor_quotient(long a, long b) {
   bool inexact = b != -1 && a % b != 0;
-  return quotient(a, b) - (inexact && (a < 0) != (b < 0) ? 1 : 0);
+  return whole_quotient(a, b) - (inexact && (a < 0) != (b < 0) ? 1 : 0);
 }
 
 // round(x / scale) + zero_point within [low, high], half away from zero; NaN gives low.

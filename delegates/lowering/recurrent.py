@@ -8,6 +8,7 @@ from litegpu.ops.quantized import quantize_multiplier
 from litegpu.schema.enums import ActivationFunctionType, TensorType
 
 from .context import Lowering, Value
+from .lstm_integer import Sizes, lower_integer
 from .registry import lowers
 
 F32, I8 = TensorType.FLOAT32, TensorType.INT8
@@ -89,41 +90,50 @@ def _stack(low: Lowering, positions: tuple[int, ...]) -> Array:
 @lowers("UNIDIRECTIONAL_SEQUENCE_LSTM")
 def lstm(low: Lowering, node: Node) -> None:
     """One launch a time step; the states are variables."""
-    low.require_dtype(0, F32)
-    for i in (1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15):
-        low.require(low.has(i), f"input {i} is absent: the gates are coupled")
-        low.require(low.dtype(i) == F32, f"hybrid weights of {low.dtype(i).name}")
     optional = (9, 10, 11, 16, 17, 20, 21, 22, 23)
     low.require(
         not any(low.has(i) for i in optional), "it has peepholes, a projection or normalisation"
     )
+    if low.require_dtype(0, F32, I8) == I8:
+        lower_integer(low, node, layer_sizes(low, node))
+        return
+    for i in (1, 2, 3, 4, 5, 6, 7, 8, 12, 13, 14, 15):
+        low.require(low.has(i), f"input {i} is absent: the gates are coupled")
+        low.require(low.dtype(i) == F32, f"hybrid weights of {low.dtype(i).name}")
     options = node.options
     low.require(not options.diagonal_recurrent_tensors, "its recurrent weights are diagonal")
+    # Without an activation the reference shows the cell gate in place of the cell.
+    plain = options.fused_activation_function == ActivationFunctionType.NONE
+    low.require(not plain, "it has no activation")
     defines = _activation(low, options.fused_activation_function) | {"INTEGER": 0}
     defines |= {"X_T": low.ctype(0), "W_T": low.ctype(1)}
-    units, depth = low.shape(1)
-    major = 0 if options.time_major else 1
-    steps, batch = low.shape(0)[major], low.shape(0)[1 - major]
+    sizes = layer_sizes(low, node)
+    steps, batch, units, depth = sizes.steps, sizes.batch, sizes.units, sizes.depth
     gates = (1, 2, 3, 4), (5, 6, 7, 8)
     weights, recurrent = (low.constant(low.narrow(_stack(low, gate))) for gate in gates)
     bias = low.constant(_stack(low, (12, 13, 14, 15)))
     x, y = low.input(), low.output()
     state, cell = low.state(18), low.state(19)
     other = low.scratch(4 * batch * units)
-    step_x, row_x = _strides(options.time_major, steps, batch, depth)
-    step_y, row_y = _strides(options.time_major, steps, batch, units)
+    (step_x, row_x), (step_y, row_y) = sizes.x, sizes.y
     for step in range(steps):
         # An even number of steps is left: the last one writes the state itself.
         source, target = (state, other) if (steps - step) % 2 == 0 else (other, state)
         if step == 0 and source is not state:
             low.launch("recurrent", "copy_state", [batch * units], [state, other, batch * units])
         args = [x, weights, recurrent, bias, source, target, cell, y]
-        sizes = [batch, units, depth, step * step_x, row_x, step * step_y, row_y]
+        extents = [batch, units, depth, step * step_x, row_x, step * step_y, row_y]
         clip = float(options.cell_clip)
         threads = [batch * units * low.info.warp]
-        low.launch("recurrent", "lstm_step", threads, [*args, *sizes, clip], defines)
+        low.launch("recurrent", "lstm_step", threads, [*args, *extents, clip], defines)
 
 
-def _strides(time_major: bool, steps: int, batch: int, width: int) -> tuple[int, int]:
-    """Elements from step to step, and from batch row to batch row."""
-    return (batch * width, width) if time_major else (width, steps * width)
+def layer_sizes(low: Lowering, node: Node) -> Sizes:
+    units, depth = low.shape(4)
+    major = 0 if node.options.time_major else 1
+    steps, batch = low.shape(0)[major], low.shape(0)[1 - major]
+    x, y = (
+        (batch * width, width) if node.options.time_major else (width, steps * width)
+        for width in (depth, units)
+    )
+    return Sizes(steps, batch, units, depth, x, y)

@@ -15,7 +15,14 @@ Lower = Callable[["Lowering", Node], None]
 LOWERINGS: dict[str, Lower] = {}
 
 
-def lowers(*names: str) -> Callable[[Lower], Lower]:
+CUSTOM_LOWERINGS: dict[str, Lower] = {}
+
+
+def lowering_of(node: Node) -> Lower | None:
+    return (CUSTOM_LOWERINGS if node.custom else LOWERINGS).get(node.op)
+
+
+def lowers(*names: str, custom: bool = False) -> Callable[[Lower], Lower]:
     """Registers the decorated function for operators of these names.
 
     It records launches, or raises Unsupported with the reason: the same function says whether and
@@ -24,9 +31,10 @@ def lowers(*names: str) -> Callable[[Lower], Lower]:
 
     def add(lower: Lower) -> Lower:
         for name in names:
-            if name in LOWERINGS:
+            known = CUSTOM_LOWERINGS if custom else LOWERINGS
+            if name in known:
                 raise ValueError(f"operator {name} is lowered twice")
-            LOWERINGS[name] = lower
+            known[name] = lower
         return lower
 
     return add

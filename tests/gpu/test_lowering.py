@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from litegpu.delegates.device import default_block
 from litegpu.delegates.gpu import lower_partition
-from litegpu.delegates.lowering.registry import LOWERINGS
+from litegpu.delegates.lowering.registry import CUSTOM_LOWERINGS, LOWERINGS
 from litegpu.delegates.program import (
     Kernel,
     Launch,
@@ -31,7 +31,9 @@ from .signatures import accepts, parameters
 
 KINDS = {**FAKES, "cuda": CUDA}
 
-CASES = {op: found for op, found in cases_by_operator().items() if op in LOWERINGS}
+CASES = {
+    op: found for op, found in cases_by_operator().items() if op in LOWERINGS | CUSTOM_LOWERINGS
+}
 
 
 def described(program: Program) -> Any:
@@ -41,7 +43,7 @@ def described(program: Program) -> Any:
 
 
 def test_every_lowering_has_cases() -> None:
-    assert not set(LOWERINGS) - set(CASES)
+    assert not set(LOWERINGS | CUSTOM_LOWERINGS) - set(CASES)
 
 
 @pytest.mark.parametrize("kind", KINDS)
