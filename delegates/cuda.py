@@ -60,23 +60,28 @@ def create(
     check_finite: bool = False,
     graphs: bool = True,
     outputs: str = "host",
+    tune: bool = False,
 ) -> GpuDelegate:
     """The CUDA delegate; docs/cuda.md describes the options.
 
     `device`: CUDA's index of a GPU, or part of its name. `graphs`: whether the launches of a
     partition are one CUDA graph. `outputs`: "device" leaves the outputs of the graph there until
-    they are asked for.
+    they are asked for. `tune`: whether products are cut into tiles as measurements say.
     """
     # Every Interpreter asks this module for a GPU; the lowerings are for those that have one.
     from .gpu import GpuDelegate
     from .lowering.context import Options
+    from .tuning import Tuner
 
     check_options(precision, PRECISIONS, memory_limit)
     if outputs not in ("host", "device"):
         raise ValueError(f"option outputs is {outputs!r}; 'host' or 'device' expected")
     chosen = CudaDevice(choose(device), cache_dir, memory_limit, graphs)
     exchange = Exchange(_cupy(), chosen, outputs == "device")
-    return GpuDelegate("cuda", chosen, Options(precision), check_finite, exchange)
+    made = GpuDelegate("cuda", chosen, Options(precision), check_finite, exchange)
+    if tune:
+        made.prepare = Tuner(made, made.options.plans, chosen.cache, chosen.identity).tune
+    return made
 
 
 @functools.cache
@@ -155,9 +160,9 @@ class CudaDevice:
             warp=32,
             arch=10 * facts["major"] + facts["minor"],
         )
-        self._compiler = Compiler(
-            cupy, self.info, KernelCache(Path(cache_dir) if cache_dir else None)
-        )
+        self.cache = KernelCache(Path(cache_dir) if cache_dir else None)
+        self._compiler = Compiler(cupy, self.info, self.cache)
+        self.identity = (self.info.name, *self._compiler.identity)
         self._budget = Budget(memory_limit, facts["totalGlobalMem"])
         self._graphs = graphs
         self._modules: dict[str, Any] = {}

@@ -35,7 +35,7 @@ class Compiler:
         self._is_final = max(usable) == info.arch
         kind = "sm" if self._is_final else "compute"
         self._options = (*OPTIONS, f"--gpu-architecture={kind}_{max(usable)}")
-        self._identity = (f"NVRTC {version}", f"CuPy {cupy.__version__}")
+        self.identity = (*self._options, f"NVRTC {version}", f"CuPy {cupy.__version__}")
         self._cache = cache
 
     def binary(self, text: str) -> bytes:
@@ -58,4 +58,4 @@ class Compiler:
         return binary
 
     def _parts(self, text: str) -> list[str]:
-        return [text, *self._options, *self._identity]
+        return [text, *self.identity]
