@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def lower_integer(low: Lowering, node: Node, sizes: Sizes) -> None:
     tables = [("logistic", 3), ("tanh", 3), ("tanh", 15 + exponent)]
     constants = [
         *(weights, recurrent, from_input, from_state, low.constant(scales)),
-        *(low.computed(("int16", *t), lambda t=t: int16_table(*t)) for t in tables),
+        *(low.computed(("int16", *t), partial(int16_table, *t)) for t in tables),
     ]
     count = sizes.batch * sizes.units
     state, cell, other = low.state(OUTPUT_STATE), low.state(CELL_STATE), low.scratch(max(count, 1))
