@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from litegpu import Limits
+from litegpu.cli import app
+from typer.testing import CliRunner
 
 from . import models
 
@@ -30,6 +32,21 @@ def test_readme_examples_run(
     assert scores.shape == (10,)
     exec(compile(on_opencl, "README.md", "exec"), {})
     assert "opencl: 16 nodes" in capsys.readouterr().out
+
+
+def test_readme_flow_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _, _, section = (
+        (ROOT / "README.md").read_text().partition("\n## When the GPU and the CPU differ")
+    )
+    commands = re.findall(r"^\$ litegpu ([^#\n]+)", section.partition("\n## ")[0], re.M)
+    assert len(commands) == 6
+    monkeypatch.chdir(tmp_path)
+    model = str(ROOT / "ci/data/image_classification.tflite")
+    for command in commands:
+        words = [model if word == "MODEL" else word for word in command.split()]
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == 0, (command, result.output)
+    assert {"report.html", "node.tflite", "node.npz"} == {p.name for p in tmp_path.iterdir()}
 
 
 def test_custom_operator_example_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
