@@ -11,8 +11,9 @@ from .device import in_order
 
 
 class Graph:
-    """Launches as one CUDA graph, captured when they are first run; where capture fails, they are
-    put on the stream one by one, and one warning says so."""
+    """Launches as one CUDA graph, captured when they are run for the second time: the first lets
+    CUDA load the kernels, which it may not while it captures. Where capture fails, they are put on
+    the stream one by one, and one warning says so."""
 
     def __init__(
         self,
@@ -26,12 +27,13 @@ class Graph:
         self._stream = stream
         self._in_order = in_order(steps)
         self._graph: Any = None
-        self._failed = False
+        self._runs = 0
 
     def __call__(self) -> None:
         with self._here():
-            if self._graph is None and not self._failed:
+            if self._runs == 1:
                 self._capture()
+            self._runs += 1
             if self._graph is None:
                 self._in_order()
             else:
@@ -45,7 +47,6 @@ class Graph:
             finally:
                 graph = self._stream.end_capture()
         except Exception as error:
-            self._failed = True
             warn(f"CUDA captures no graph, and launches kernels one by one: {error}")
         else:
             self._graph = graph

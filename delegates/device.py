@@ -112,8 +112,8 @@ class Device(Protocol):
         ...
 
     def sequence(self, steps: Sequence[Callable[[], object]]) -> Callable[[], object]:
-        """All of these launches, which `bind` made, in order, as the device does it best; it may
-        ask for the steps when it is first called, and never again."""
+        """All of these launches, which `bind` made, in order, as the device does it best; it
+        may ask for the steps when it is first called or later, and then never again."""
         ...
 
     def synchronize(self) -> None:
