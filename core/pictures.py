@@ -77,7 +77,9 @@ def _real(values: Array, pixels: Pixels | Normalization) -> Array:
                     f"{len(numbers)} means or stds are given; the input has {real.shape[-1]} "
                     "channels"
                 )
-        return (real - np.float32(pixels.mean)) / np.float32(pixels.std)
+        mean, std = (np.asarray(x, np.float32) for x in (pixels.mean, pixels.std))
+        normalised: Array = (real - mean) / std
+        return normalised
     if pixels == Pixels.BYTE:
         return real
     return real / 127.5 - 1 if pixels == Pixels.SIGNED else real / 255
