@@ -77,3 +77,39 @@ def test_models_that_cannot_run_say_so(stem: str) -> None:
     (delegate,) = delegates("opencl")
     with pytest.raises(RuntimeError, match=REFUSED[stem]):
         litegpu.compare(path, delegate)
+
+
+MEASURED = """
+import resource, sys
+import litegpu
+path, samples, mode = sys.argv[1:]
+delegate = litegpu.load_delegate("opencl")
+result = litegpu.compare(path, delegate, samples=int(samples), mode=mode)
+assert result.ok, result.ranking
+assert result.facts.samples == int(samples)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+MOST_GROWTH_KIB = 8 * 1024
+"""What the allocators of Python, NumPy and the driver may take more in a longer run."""
+
+
+def peak_kib(path: Path, samples: int, mode: str) -> int:
+    """The largest resident memory of a process that compares so many samples."""
+    command = [sys.executable, "-c", MEASURED, str(path), str(samples), mode]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.parametrize("mode", ["cumulative", "isolated"])
+@pytest.mark.parametrize(
+    ("stem", "samples"),
+    [("image_classification", 200), ("coral__mobilenet_v1_0.25_128_quant", 1000)],
+)
+def test_memory_does_not_grow_with_samples(stem: str, samples: int, mode: str) -> None:
+    pytest.importorskip("resource")
+    delegates("opencl")
+    path = next((p for p in ALL if p.stem == stem), None)
+    if path is None:
+        pytest.skip("the model is not here")
+    few, many = peak_kib(path, 10, mode), peak_kib(path, samples, mode)
+    assert many - few < MOST_GROWTH_KIB, (few, many)
