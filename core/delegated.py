@@ -80,7 +80,7 @@ class Delegated:
         self.node = part.nodes[0]
         self._space = space
         self.part = part
-        self.executable = executable
+        self.executable: Any = executable  # It may have more than every `Executable` has.
         self._slot = slot
         self._cpu_steps = cpu_steps
         self._gave_up = gave_up
