@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,9 @@ from .devices import CLAIMS, DEVICES
 
 CLAIM = "claim"
 """Names the properties of a test report that carry `devices.CLAIMS` to the main process."""
+
+OPTIONAL = ("PIL", "ai_edge_litert", "hypothesis", "pcpp", "rich", "typer")
+"""Packages that tests need and a machine with a GPU may lack: such modules are skipped there."""
 
 counts: dict[str, Counter[tuple[str, bool]]] = {}
 
@@ -22,6 +26,19 @@ def device(request: pytest.FixtureRequest) -> Iterator[str]:
     CLAIMS.clear()
     yield request.param
     request.node.user_properties += [(CLAIM, (request.param, *claim)) for claim in CLAIMS]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.failed and isinstance(collector, pytest.Module):
+        missing = re.findall(r"ModuleNotFoundError: No module named '(\w+)", str(report.longrepr))
+        if missing and missing[-1] in OPTIONAL:
+            report.outcome = "skipped"
+            report.longrepr = (str(collector.path), 0, f"Skipped: {missing[-1]} is not installed")
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

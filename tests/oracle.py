@@ -65,12 +65,16 @@ _worker = _Worker()
 atexit.register(_worker.close)
 
 
+def is_installed() -> bool:
+    return importlib.util.find_spec("ai_edge_litert") is not None
+
+
 def run(model: bytes, inputs: Sequence[Any], resolver: str = "ref", invokes: int = 1) -> list[Any]:
     """Outputs of LiteRT after `invokes` invokes on the same inputs (resized to the inputs' shapes).
 
     Raises OracleError where LiteRT raises, OracleCrash where it dies.
     """
-    if importlib.util.find_spec("ai_edge_litert") is None:
+    if not is_installed():
         pytest.skip("ai-edge-litert is not installed")
     request = {
         "model": model,
@@ -85,6 +89,6 @@ def run(model: bytes, inputs: Sequence[Any], resolver: str = "ref", invokes: int
 def evaluate(module: str, function: str, **arguments: Any) -> Any:
     """`module.function(litert, **arguments)` called in LiteRT's process; arguments and result
     are pickled."""
-    if importlib.util.find_spec("ai_edge_litert") is None:
+    if not is_installed():
         pytest.skip("ai-edge-litert is not installed")
     return _worker.ask({"module": module, "function": function, "arguments": arguments})
