@@ -80,7 +80,8 @@ class Delegated:
         self.node = part.nodes[0]
         self._space = space
         self.part = part
-        self.executable: Any = executable  # It may have more than every `Executable` has.
+        # It may have members beside those of every executable.
+        self.executable: Any = executable
         self._slot = slot
         self._cpu_steps = cpu_steps
         self._gave_up = gave_up
@@ -126,7 +127,7 @@ class Delegated:
 
     def export(self, tensor: int) -> Any:
         """The value of an output that the delegate keeps, on its device."""
-        export: Callable[[int], Any] = self.executable.export  # type: ignore[attr-defined]
+        export: Callable[[int], Any] = self.executable.export
         return export(self.part.outputs.index(tensor))
 
     def observe(self, seen: Seen) -> None:
@@ -202,7 +203,7 @@ class Delegated:
         self._space.kept.forget(self.part.outputs)
         if self._seen is None:
             for j in self._kept:
-                fetch = partial(self.executable.fetch, j)  # type: ignore[attr-defined]
+                fetch = partial(self.executable.fetch, j)
                 self._space.kept.keep(self.part.outputs[j], fetch)
 
     def _timed(
