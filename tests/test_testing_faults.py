@@ -43,13 +43,17 @@ def corrupted(kind: str, values: Any, dtype: T) -> Any:
 
 @pytest.mark.parametrize("kind", EXPECTED)
 def test_kinds_do_what_they_say(kind: str) -> None:
-    np.testing.assert_array_equal(corrupted(kind, VALUES, T.FLOAT32), np.float32(EXPECTED[kind]))
+    np.testing.assert_array_equal(
+        corrupted(kind, VALUES, T.FLOAT32), np.asarray(EXPECTED[kind], np.float32)
+    )
 
 
 def test_rounding_keeps_three_bits() -> None:
     values = np.array([1, 1.1, -1.3, 3.9, 100], np.float32)
     expected = [1, 1, -1.25, 3.5, 96]
-    np.testing.assert_array_equal(corrupted("rounding", values, T.FLOAT32), np.float32(expected))
+    np.testing.assert_array_equal(
+        corrupted("rounding", values, T.FLOAT32), np.asarray(expected, np.float32)
+    )
     integers = np.array([-9, -8, 0, 7, 15], np.int8)
     assert corrupted("rounding", integers, T.INT8).tolist() == [-16, -8, 0, 0, 8]
 
