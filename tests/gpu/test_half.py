@@ -26,6 +26,7 @@ from .test_variants import EVERY, forced
 from .test_variants import OPS as GPU_OPS
 
 HALF = "opencl fp16"
+DEVICES = (HALF, "cuda fp16")
 LARGEST = float(np.finfo(np.float16).max)
 
 FLOAT_MODELS = frozenset(
@@ -57,12 +58,13 @@ def on_half(case: Case) -> Case:
     return replace(case, inputs=[rounded(arg) for arg in case.inputs])
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("op", sorted(CASES))
-def test_operator(op: str) -> None:
+def test_operator(op: str, device: str) -> None:
     """What half stores is the CPU's result, rounded once; integers are the CPU's."""
     for case in CASES[op]:
         if case.error is None:
-            check(on_half(case))
+            check(on_half(case), device)
 
 
 @pytest.mark.parametrize("op", sorted(set(CASES) & set(GPU_OPS)))
@@ -71,17 +73,17 @@ def test_gpu_variant(op: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tests.cases, "delegates", forced_if_delegated)
     for case in CASES[op][::EVERY]:
         if case.error is None:
-            check(on_half(case))
+            check(on_half(case), HALF)
 
 
 def forced_if_delegated(device: str) -> list[Any]:
     return [forced("fp16")] if device == HALF else []
 
 
-def check(case: Case) -> None:
+def check(case: Case, device: str) -> None:
     content, inputs = write_model(model_of(case)), feeds(case)
     CLAIMS.clear()
-    got = run_model(content, inputs, HALF, case.invokes)
+    got = run_model(content, inputs, device, case.invokes)
     if not any(claimed for _, claimed in CLAIMS):
         return
     expected = run_model(content, inputs, "cpu", case.invokes)
@@ -89,12 +91,13 @@ def check(case: Case) -> None:
         assert_close_as_half(g, e, f"{case}, output {j}")
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
     "run", [run for run in runs(ALL) if run.path.stem in FLOAT_MODELS], ids=str
 )
-def test_models(run: Run) -> None:
+def test_models(run: Run, device: str) -> None:
     """Each node adds one rounding at most, of values that the next ones do not amplify much."""
-    found = claim(run, delegates(HALF), "opencl")
+    found = claim(run, delegates(device), device.split()[0])
     assert found.claimed == found.nodes
     assert found.largest is not None
     assert 0 < found.largest <= found.nodes * HALF_UNIT
