@@ -30,6 +30,7 @@
 #ifndef SPLIT
 #define SPLIT 0
 #endif
+#define RIGHT_ROUNDED 1
 #include "tiles.cuh"
 
 #define GEOMETRY \
@@ -52,7 +53,7 @@ struct Position {
   int ty, tx, c;
 };
 
-// The left operand: windows of TILE_M outputs from number `first`.
+// The left operand: windows of TILE_M outputs. Of a pixel, `images` is the present element.
 struct Windows {
 #if UNIT
   typedef Pieces<TILE_M, UNIT> Mine;
@@ -91,6 +92,13 @@ struct Windows {
     }
 #endif
   }
+  METHOD void next_tile() {
+    advance(at, STEP);
+#if POINTWISE
+#pragma unroll
+    for (int p = 0; p < Mine::COUNT; p++) images[p] += STEP;
+#endif
+  }
   METHOD bool is_live(const Position& position) const {
 #if POINTWISE
     return position.c < depth;
@@ -100,7 +108,7 @@ struct Windows {
   }
   METHOD const IN_T* find(const Position& position, int p) const {
 #if POINTWISE
-    return images[p] + position.c;
+    return images[p] + (position.c - at.c);
 #else
     int row = up[p] + position.ty * dilation_y, col = across[p] + position.tx * dilation_x;
     bool inside = (uint)row < (uint)height && (uint)col < (uint)width;
@@ -116,7 +124,7 @@ struct Windows {
       const IN_T* from = live ? find(at, p) : padding;
       copy_async<UNIT>(to[Mine::row(p)].words + Mine::word(0), from, live);
     }
-    advance(at, STEP);
+    next_tile();
   }
   METHOD void keep(Row* to) {}
 #else
@@ -137,7 +145,7 @@ struct Windows {
       }
       advance(position, 1);
     }
-    advance(at, STEP);
+    next_tile();
   }
   METHOD void keep(Row* to) {
 #pragma unroll
@@ -165,7 +173,7 @@ INLINE void sum_windows(ACC_T (&sums)[HELD][RUN], Row (*tiles)[TILE_M + TILE_N],
   for (int p = 0; p < Windows::Mine::COUNT; p++) {
     int n = min(BLOCK_X * TILE_M + Windows::Mine::row(p), count - 1);
 #if POINTWISE
-    windows.images[p] = x + n * channels + group * depth;
+    windows.images[p] = x + n * channels + group * depth + windows.at.c;
 #else
     windows.up[p] = n / cols % rows * stride_y - top;
     windows.across[p] = n % cols * stride_x - left;

@@ -62,6 +62,7 @@
 #endif
 
 #define ACC_T ACC
+#define RIGHT_ROUNDED PACKED
 #include "tiles.cuh"
 
 #if RESCALE == PLAIN || RESCALE == HYBRID

@@ -3,7 +3,7 @@
 // In shared memory both are rows of TILE_WORDS words of 32 bits, PACK elements a word: float or int
 // (1), half (2), int8 (4). A block makes TILE_M x TILE_N sums, a warp WARP_M x WARP_N of them, on
 // tensor cores if TENSOR. The tiles of STAGES steps are there or on their way at a time. RESIDENT
-// blocks are to fit a multiprocessor.
+// blocks are to fit a multiprocessor. RIGHT_ROUNDED: the host has rounded the right operand.
 #ifndef PACK
 #define PACK 1
 #endif
@@ -24,6 +24,9 @@
 #endif
 #ifndef RESIDENT
 #define RESIDENT 1
+#endif
+#ifndef RIGHT_ROUNDED
+#define RIGHT_ROUNDED 0
 #endif
 
 #define THREADS (WARP * WARPS_M * WARPS_N)
@@ -195,19 +198,25 @@ INLINE uint rounded(uint word) {
 #endif
 }
 
-// 16 rows by 8 words from word k: of a warp, words lane % 4 (0, 1) and lane % 4 + 4 (2, 3) of rows
-// lane / 4 (0, 2) and lane / 4 + 8 (1, 3).
-INLINE void load_fragment(uint (&words)[4], const Row* rows, int k) {
+// 16 rows by 8 words from word k, in the order in which fragments take them: of a warp, words
+// lane % 4 and lane % 4 + 4 of rows lane / 4 and lane / 4 + 8; the row changes first if !IS_RIGHT.
+template <bool IS_RIGHT> INLINE void load_fragment(uint (&words)[4], const Row* rows, int k) {
 #ifdef __CUDA_ON_CPU__
-  for (int i = 0; i < 4; i++) words[i] = rows[LANE / 4 + i % 2 * 8].words[k + LANE % 4 + i / 2 * 4];
+  for (int i = 0; i < 4; i++) {
+    int row = IS_RIGHT ? i / 2 : i % 2, word = IS_RIGHT ? i % 2 : i / 2;
+    words[i] = rows[LANE / 4 + row * 8].words[k + LANE % 4 + word * 4];
+  }
 #else
-  uint at = (uint)__cvta_generic_to_shared(&rows[LANE % 16].words[k + LANE / 16 * 4]);
+  int row = IS_RIGHT ? LANE / 16 * 8 + LANE % 8 : LANE % 16;
+  int word = LANE / (IS_RIGHT ? 8 : 16) % 2;
+  uint at = (uint)__cvta_generic_to_shared(&rows[row].words[k + word * 4]);
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
                : "r"(at));
 #endif
 #pragma unroll
-  for (int i = 0; i < 4; i++) words[i] = rounded(words[i]);
+  for (int i = 0; i < 4; i++)
+    if (!IS_RIGHT || !RIGHT_ROUNDED) words[i] = rounded(words[i]);
 }
 
 INLINE void add_tile(ACC_T (&sums)[HELD][RUN], const Row* left, const Row* right) {
@@ -215,15 +224,15 @@ INLINE void add_tile(ACC_T (&sums)[HELD][RUN], const Row* left, const Row* right
   for (int k = 0; k < TILE_WORDS; k += 8) {
     uint b[WARP_N / 16][4];
 #pragma unroll
-    for (int j = 0; j < WARP_N / 16; j++) load_fragment(b[j], right + j * 16, k);
+    for (int j = 0; j < WARP_N / 16; j++) load_fragment<true>(b[j], right + j * 16, k);
 #pragma unroll
     for (int i = 0; i < HELD; i += 2) {
       uint a[4];
-      load_fragment(a, left + i * 8, k);
+      load_fragment<false>(a, left + i * 8, k);
 #pragma unroll
       for (int j = 0; j < RUN; j += 2)
         multiply_fragments(sums[i][j], sums[i][j + 1], sums[i + 1][j], sums[i + 1][j + 1], a,
-                           b[j / 4][j / 2 % 2], b[j / 4][j / 2 % 2 + 2]);
+                           b[j / 4][j % 4], b[j / 4][j % 4 + 1]);
     }
   }
 }

@@ -16,6 +16,7 @@ UNITS = (WHOLE, 2, 1)
 
 FLOATS = Arithmetic(1, False, 90)
 INTEGERS = Arithmetic(1, False, 45)
+WIDE_SUMS = Arithmetic(1, False, 20, 2)
 HALVES = Arithmetic(2, False, 60)
 BYTES = Arithmetic(4, False, 180)
 ON_TENSOR_CORES = {
@@ -26,6 +27,8 @@ ON_TENSOR_CORES = {
 """Rates are those of compute capability 8.0, at the share that such kernels reach."""
 
 TENSOR_ARCH = {"tf32": 80, "half": 75, "char": 75}
+TF32_HALF = 1 << 12
+"""Half of the last bit of a TF32 that lies in float32's 32 bits."""
 BYTES_ARCH = 61
 """From which architecture on there are tensor cores for a type, and products of four bytes."""
 
@@ -57,7 +60,7 @@ def words_of(low: Lowering, ctype: str, acc: str) -> Words:
         return Words(ON_TENSOR_CORES[name] if tensor else HALVES, "half", "<f2")
     if ctype == "char" and acc == "int" and arch >= BYTES_ARCH:
         return Words(ON_TENSOR_CORES[name] if tensor else BYTES, "char", "|i1")
-    return Words(INTEGERS, "", "<i4")
+    return Words(WIDE_SUMS if acc == "long" else INTEGERS, "", "<i4")
 
 
 def unit(words: Words, ctype: str, *extents: int) -> int:
@@ -71,14 +74,19 @@ def unit(words: Words, ctype: str, *extents: int) -> int:
 
 def packed(values: Array, words: Words, plan: Plan) -> Array:
     """A right operand [matrices, columns, depth] as words [matrices, steps, columns, words of a
-    step], the columns and the depth filled up with zeros to whole tiles."""
+    step], the columns and the depth filled up with zeros to whole tiles. For TF32, the nearest
+    numbers of 11 significant bits, ties away from zero."""
     matrices, columns, depth = values.shape
     tile = plan.tile
     step = tile.words * words.pack
     steps, wide = -(-depth // step), -(-columns // tile.columns) * tile.columns
     filled = np.zeros((matrices, wide, steps * step), words.element)
     filled[:, :columns, :depth] = values
-    split = filled.view(np.uint32).reshape(matrices, wide, steps, tile.words)
+    bits = filled.view(np.uint32)
+    if words.arithmetic == ON_TENSOR_CORES["tf32"]:
+        kept = ~np.uint32(2 * TF32_HALF - 1)
+        bits = np.where(np.isfinite(filled), (bits + np.uint32(TF32_HALF)) & kept, bits)
+    split = bits.reshape(matrices, wide, steps, tile.words)
     return np.ascontiguousarray(split.swapaxes(1, 2))
 
 

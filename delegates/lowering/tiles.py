@@ -52,12 +52,13 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """How a multiprocessor multiplies: elements of a word, whether on tensor cores, and products of
-    elements a cycle that such kernels reach."""
+    """How a multiprocessor multiplies: elements of a word, whether on tensor cores, products of
+    elements a cycle that such kernels reach, and registers of a sum."""
 
     pack: int
     tensor: bool
     rate: float
+    sum_words: int = 1
 
 
 PLAIN = (
@@ -80,6 +81,9 @@ TENSOR = (
     Tile(1, 2, 16, 32),
 )
 """What is tried, without tensor cores and on them; the first of equals is taken."""
+
+MOST_SUMS = 64
+"""Registers of a thread for its sums."""
 
 SPLITS = (1, 2, 3, 4, 6, 8, 12, 16)
 MOST_PARTIAL = 2**24
@@ -160,6 +164,8 @@ def candidates(problem: Problem, arithmetic: Arithmetic) -> list[Plan]:
     """Every plan that fits, the cheapest first."""
     plans, sums = [], problem.rows * problem.columns * problem.batches
     for tile in TENSOR if arithmetic.tensor else PLAIN:
+        if tile.rows * tile.columns * arithmetic.sum_words > MOST_SUMS * tile.threads:
+            continue
         steps = steps_of(problem.depth, tile, arithmetic.pack)
         for splits in SPLITS:
             if splits == 1 or (2 * splits <= steps and splits * sums <= MOST_PARTIAL):
