@@ -37,6 +37,9 @@ POOL = 12
 """A node of the classifier, AVERAGE_POOL_2D."""
 
 
+on_devices = pytest.mark.parametrize("device", ["opencl", "cuda"])
+
+
 class Shown:
     """An executable that runs node by node and shows what each makes."""
 
@@ -120,11 +123,12 @@ def traced(model: Model, delegate: Any, observe: bool) -> tuple[list[Array], Rec
     return outputs, recorder
 
 
+@on_devices
 @pytest.mark.parametrize("case", trial_cases(), ids=lambda case: f"{case.op} {case.name}")
-def test_looking_changes_nothing_on_opencl(case: TrialCase) -> None:
+def test_looking_changes_nothing(case: TrialCase, device: str) -> None:
     """Outputs and state are the same bits with and without an observer, and every tensor in memory
     is near to the CPU's."""
-    (delegate,) = delegates("opencl")
+    (delegate,) = delegates(device)
     model = litegpu.schema.reader.read_model(write_model(case.model))
     plain, _ = traced(model, delegate, observe=False)
     looked, recorder = traced(model, delegate, observe=True)
@@ -141,9 +145,10 @@ def test_looking_changes_nothing_on_opencl(case: TrialCase) -> None:
             np.testing.assert_allclose(values, want, 1e-4, 1e-5 * max(1, np.abs(want).max()))
 
 
+@on_devices
 @pytest.mark.parametrize("case", trial_cases(), ids=lambda case: f"{case.op} {case.name}")
-def test_groups_run_alone_on_opencl(case: TrialCase) -> None:
-    (delegate,) = delegates("opencl")
+def test_groups_run_alone(case: TrialCase, device: str) -> None:
+    (delegate,) = delegates(device)
     content = write_model(case.model)
     for mode in ("isolated", "cumulative"):
         result = litegpu.compare(content, delegate, samples=2, mode=mode)
@@ -153,9 +158,10 @@ def test_groups_run_alone_on_opencl(case: TrialCase) -> None:
         assert sorted(nodes) == list(range(len(case.model.graphs[0].nodes)))
 
 
-def test_fused_nodes_are_one_group() -> None:
+@on_devices
+def test_fused_nodes_are_one_group(device: str) -> None:
     """Elementwise nodes that are computed by one kernel are compared at its output alone."""
-    (delegate,) = delegates("opencl")
+    (delegate,) = delegates(device)
     result = litegpu.compare(FOUR, delegate)
     assert [group.nodes for group in result.groups] == [(0, 1, 2, 3)]
     assert [group.ops for group in result.groups] == [("ABS", "EXP", "SQRT", "TANH")]
@@ -167,8 +173,9 @@ def test_fused_nodes_are_one_group() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("mode", ["cumulative", "isolated"])
-def test_faults_of_opencl_are_named(kind: str, mode: str) -> None:
-    (delegate,) = delegates("opencl")
+@on_devices
+def test_faults_on_devices_are_named(kind: str, mode: str, device: str) -> None:
+    (delegate,) = delegates(device)
     planted = faulty(kind, POOL, delegate.delegate)
     result = litegpu.compare(CLASSIFIER, planted, mode=mode)
     assert result.facts.observation == "tensors"
