@@ -32,9 +32,10 @@
 #define STRIDE_X 0
 #endif
 
-// Sums of so few products are rounded as the reference rounds them.
+// Sums of so few products are rounded as the reference rounds them, but for those of half.
 INLINE void add_product(float& sum, float v, float weight) {
-  sum = exact_add(sum, exact_multiply(v, weight));
+  sum = sizeof(IN_T) < sizeof(float) ? fmaf(v, weight, sum)
+                                     : exact_add(sum, exact_multiply(v, weight));
 }
 INLINE void add_product(int& sum, int v, int weight) { sum += v * weight; }
 INLINE void add_product(long& sum, long v, long weight) { sum += v * weight; }

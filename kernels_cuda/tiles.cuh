@@ -22,7 +22,8 @@
 #ifndef STAGES
 #define STAGES 2
 #endif
-#ifndef RESIDENT
+#if !defined(RESIDENT) || __CUDA_ARCH__ < 800
+#undef RESIDENT
 #define RESIDENT 1
 #endif
 #ifndef RIGHT_ROUNDED
