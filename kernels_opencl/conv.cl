@@ -47,18 +47,21 @@
 
 #define WIDTH (8 * EACH)
 
+#define EIGHT(T, p, n) LOAD_PACKED(GLOBAL, T, 8, (p) + 8 * (n))
+
 // Eight finished sums, but for what LAST still does to each.
 #if QUANTIZED && WIDE
 #define FINISH_EIGHT(sum, n) (sum)
 #define LAST(v, f) CHANNEL_RESULT(v, f)
 #elif QUANTIZED
 #define FINISH_EIGHT(sum, n) \
-  clamp(rescale_eight((sum) + vload8(n, bias), vload8(n, multipliers), vload8(n, shifts)) + \
-            zero_point, \
-        low, high)
+  saturate_eight(rescale_eight((sum) + EIGHT(int, bias, n), EIGHT(int, multipliers, n), \
+                               EIGHT(int, shifts, n)) + \
+                     zero_point, \
+                 low, high)
 #define LAST(v, f) (v)
 #else
-#define FINISH_EIGHT(sum, n) ((sum) + vload8(n, bias))
+#define FINISH_EIGHT(sum, n) ((sum) + EIGHT(float, bias, n))
 #define LAST(v, f) limit(v, low, high)
 #endif
 
@@ -67,14 +70,16 @@
 #define SUM int8
 #define VALUE short16
 #define WEIGHTS short16
-#define LOAD_WEIGHTS(i) vload16(i, w)
-#define PAIR JOIN(SOURCE_T, 2)
+#define LOAD_WEIGHTS(i) LOAD_PACKED(GLOBAL, short, 16, w + 16 * (i))
+#ifdef __AVX2__
+// LLVM does not find the instruction by itself.
+#define MULTIPLY_ADD(sum, v, weights) sum += __builtin_ia32_pmaddwd256(v, weights)
+#else
 #define MULTIPLY_ADD(sum, v, weights) \
   sum += convert_int8(v.even) * convert_int8(weights.even) + \
          convert_int8(v.odd) * convert_int8(weights.odd)
-#define SPREAD(v) convert_short16((JOIN(SOURCE_T, 16))(v, v, v, v, v, v, v, v))
-#define FETCH(p, c) SPREAD(vload2(0, p + c))
-#define FETCH_LAST(p, c) SPREAD(((PAIR)(p[c], 0)))
+#endif
+#define FETCH(p, c) as_short16((int8)as_int(LOAD_PACKED(, short, 2, p + c)))
 #else
 #define STEP 1
 #define SUM float8
@@ -97,7 +102,11 @@
   }
 
 // PATCH: the most elements that the windows of an output hold, which are then gathered first.
-#if PATCH && QUANTIZED
+// CHUNK: so many elements of a pixel are widened at a time, where they are integers.
+#ifndef CHUNK
+#define CHUNK 128
+#endif
+#if QUANTIZED
 #define SOURCE_T short
 #elif PATCH
 #define SOURCE_T float
@@ -110,14 +119,23 @@ KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
             GEOMETRY EPILOGUE_ARGS) {
   int start = THREAD_X * PIXELS, block = THREAD_Y, group = block / group_blocks;
   if (start >= count) return;
-  int up[PIXELS], across[PIXELS];
+  int up[PIXELS], across[PIXELS], places[PIXELS];
   GLOBAL const IN_T* images[PIXELS];
   SUM sums[PIXELS][EACH];
+  int col = start % cols, row = start / cols % rows, image = start / (rows * cols);
   for (int p = 0; p < PIXELS; p++) {
-    int n = min(start + p, count - 1);
-    up[p] = n / cols % rows * stride_y - top;
-    across[p] = n % cols * stride_x - left;
-    images[p] = x + n / (rows * cols) * height * width * channels + group * depth;
+    up[p] = row * stride_y - top;
+    across[p] = col * stride_x - left;
+    images[p] = x + image * height * width * channels + group * depth;
+    places[p] = (image * y_rows + row * row_step + first_row) * y_cols + col * col_step + first_col;
+    // Past the last output, that one again.
+    if (start + p + 1 < count && ++col == cols) {
+      col = 0;
+      if (++row == rows) {
+        row = 0;
+        image++;
+      }
+    }
     for (int e = 0; e < EACH; e++) sums[p][e] = 0;
   }
 #if PATCH
@@ -138,29 +156,45 @@ KERNEL conv(GLOBAL const IN_T* RESTRICT x, GLOBAL const W_T* RESTRICT w,
   }
   for (int c = 0; c < whole; c += STEP) ACCUMULATE(FETCH, c)
 #else
+#if QUANTIZED
+  SOURCE_T* from[PIXELS];
+  GLOBAL const IN_T* pixels[PIXELS];
+#else
   GLOBAL const IN_T* from[PIXELS];
+#define pixels from
+#endif
   w += block * taps_y * taps_x * (depth + depth % STEP) * WIDTH;
   for (int ty = 0; ty < taps_y; ty++)
     for (int tx = 0; tx < taps_x; tx++) {
       for (int p = 0; p < PIXELS; p++) {
         int row = up[p] + ty * dilation_y, col = across[p] + tx * dilation_x;
         bool inside = (uint)row < (uint)height && (uint)col < (uint)width;
-        from[p] = inside ? images[p] + (row * width + col) * channels : padding;
+        pixels[p] = inside ? images[p] + (row * width + col) * channels : padding;
       }
-      int c = 0;
-      for (; c <= depth - STEP; c += STEP) ACCUMULATE(FETCH, c)
 #if QUANTIZED
-      if (c < depth) ACCUMULATE(FETCH_LAST, c)
+      for (int first = 0; first < depth; first += CHUNK) {
+        int left = depth - first, width = left < CHUNK ? left : CHUNK;
+        SOURCE_T widened[PIXELS][CHUNK];
+        for (int p = 0; p < PIXELS; p++) {
+          for (int c = 0; c < width; c++) widened[p][c] = pixels[p][first + c];
+          if (width % 2) widened[p][width] = 0;
+          from[p] = widened[p];
+        }
+        for (int c = 0; c < width; c += STEP) ACCUMULATE(FETCH, c)
+      }
+#else
+      for (int c = 0; c < depth; c++) ACCUMULATE(FETCH, c)
 #endif
     }
 #endif
   int within = (block - group * group_blocks) * WIDTH;
-  int live = min(WIDTH, group_filters - within);
+  int rest = group_filters - within, live = rest < WIDTH ? rest : WIDTH;
   for (int p = 0; p < PIXELS; p++) {
     if (start + p >= count) return;
     ACC_T lanes[WIDTH];
-    for (int e = 0; e < EACH; e++) vstore8(FINISH_EIGHT(sums[p][e], block * EACH + e), e, lanes);
-    int first = PLACE(start + p) * filters + group * group_filters + within;
+    for (int e = 0; e < EACH; e++)
+      STORE_PACKED(, ACC_T, 8, FINISH_EIGHT(sums[p][e], block * EACH + e), lanes + 8 * e);
+    int first = places[p] * filters + group * group_filters + within;
     if (live == WIDTH) {
       for (int l = 0; l < WIDTH; l++) {
         int i = first + l;

@@ -28,7 +28,7 @@
 #if CPU_DEVICE && LANES > 1
 #define SUM JOIN(ACC_T, LANES)
 #define FETCH(T, p) LOAD_VECTOR(T, ACC_T, LANES, p, 0)
-#define KEEP(v, p) JOIN(vstore, LANES)(v, 0, p)
+#define KEEP(v, p) STORE_PACKED(, ACC_T, LANES, v, p)
 #else
 #define SUM ACC_T
 #define FETCH(T, p) ((ACC_T)LOAD(T, p, 0))
@@ -38,10 +38,11 @@
 // Finished sums, but for what LAST still does to each.
 #if QUANTIZED && !WIDE && CPU_DEVICE && LANES == 8
 #define FINISH_LANES(sum) \
-  clamp(rescale_eight((sum) + vload8(0, bias + f), vload8(0, multipliers + f), \
-                      vload8(0, shifts + f)) + \
-            zero_point, \
-        low, high)
+  saturate_eight(rescale_eight((sum) + LOAD_PACKED(GLOBAL, int, 8, bias + f), \
+                               LOAD_PACKED(GLOBAL, int, 8, multipliers + f), \
+                               LOAD_PACKED(GLOBAL, int, 8, shifts + f)) + \
+                     zero_point, \
+                 low, high)
 #define LAST(v, f) (v)
 #else
 #define FINISH_LANES(sum) (sum)

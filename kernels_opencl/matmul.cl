@@ -101,7 +101,7 @@ INLINE BOUND finish(Finish f, ACC acc, int row, int column) {
 #endif
 #define PARTS (PANEL / WIDTH)
 #define SUMS JOIN(ACC, WIDTH)
-#define KEEP JOIN(vstore, WIDTH)
+#define KEEP(v, p) STORE_PACKED(, ACC, WIDTH, v, p)
 
 // b: T at strides b_depth and b_column, b_matrix apart. One work item packs one panel.
 KERNEL pack_panels(GLOBAL const A_T* RESTRICT b, GLOBAL B_T* RESTRICT panels, int depth,
@@ -173,7 +173,7 @@ KERNEL matmul_panels(GLOBAL const A_T* RESTRICT a, GLOBAL const B_T* RESTRICT pa
       for (int p = 0; p < PARTS; p++) {
 #pragma unroll
         for (int u = 1; u < UNROLL; u++) sums[r][0][p] += sums[r][u][p];
-        KEEP(sums[r][0][p], p, found);
+        KEEP(sums[r][0][p], found + WIDTH * p);
       }
       int to = (batch * rows + row + r) * columns + first;
       for (int c = 0; c < width; c++) {
