@@ -27,8 +27,8 @@ class Workspace:
 
     `shapes[t]` is None while it depends on data; `arrays[t]` is the memory of tensor t, None if
     there is none (yet); `known[t]` are values that no invoke changes. `running` is set while steps
-    run: from then on the values of computed tensors may be asked for. `kept` are values that have not
-    come back from a delegate.
+    run: from then on the values of computed tensors may be asked for. `kept` are values that have
+    not come back from a delegate.
     """
 
     def __init__(self, session: Session, graph_index: int, input_shapes: Sequence[Shape]) -> None:

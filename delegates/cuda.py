@@ -45,7 +45,7 @@ read or written where it may not."""
 
 def _cupy() -> Any:
     try:
-        import cupy
+        import cupy  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise DelegateLoadError(f"The CUDA delegate needs CuPy: {INSTALL}. ({error})") from error
     return cupy
