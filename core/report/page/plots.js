@@ -114,9 +114,12 @@ function drawDepth() {
   for (let k = low; k <= high; k += every) mark(y(10 ** k), power(k));
   mark(y(0), "0");
   if (endless) mark(y(Infinity), "∞");
-  const limit = limits
-    .map((value, i) => (value > 0 ? `M${x(i - 0.5)} ${y(value)}H${x(i + 0.5)}` : ""))
-    .join("");
+  let limit = "";
+  limits.forEach((value, i) => {
+    if (!(value > 0)) return;
+    if (value !== limits[i - 1]) limit += `M${x(i - 0.5)} ${y(value)}`;
+    limit += `H${x(i + 0.5)}`;
+  });
   const size = points.length > 600 ? 2.4 : points.length > 150 ? 3.2 : 4.2;
   const circles = points.map((row, i) => {
     const bad = { wrong: "bad", failed: "failed" }[row.tensor.verdict] ?? "";
