@@ -410,6 +410,19 @@ def test_timings_of_launches() -> None:
     np.testing.assert_array_equal(run(interpreter), EXPECTED)
 
 
+def test_copies_on_the_device() -> None:
+    (delegate,) = delegates("opencl")
+    device = delegate.delegate.device
+    one, other, found = device.allocate(24), device.allocate(24), np.zeros_like(X)
+    with delegate.delegate.lock:
+        device.upload(X, one)
+        device.upload(found, other)
+        device.copy(one, other, 12)
+        device.download(other, found)
+        device.synchronize()
+    np.testing.assert_array_equal(found, [X[0], [0, 0, 0]])
+
+
 def test_staged_transfers() -> None:
     """GPUs copy through pinned memory, as far as it goes; PoCL can do so, too."""
     loaded = load_delegate("opencl")
