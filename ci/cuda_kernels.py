@@ -11,7 +11,9 @@ from typing import Any
 
 from litegpu.delegates.device import default_block
 from litegpu.delegates.lowering.context import Options
+from litegpu.delegates.lowering.plans import candidates
 from litegpu.delegates.program import Kernel
+from litegpu.delegates.tuning import CANDIDATES
 from litegpu.schema.writer import write_model
 
 from ci.bench.networks import NETWORKS, network
@@ -30,13 +32,25 @@ Given = tuple[bytes, Sequence[Any]]
 """A model, and inputs that give it its shapes."""
 
 
-def kernels_of(content: bytes, precision: str, arch: int, inputs: Sequence[Any] = ()) -> Kernels:
+def kernels_of(content: bytes, options: Options, arch: int, inputs: Sequence[Any] = ()) -> Kernels:
     """The kernels of one model on a device of CUDA of this architecture, 90 for sm_90."""
     info, found = replace(CUDA, arch=arch), Kernels()
-    for lowered in lower(content, info, inputs, Options(precision)).lowered:
+    for lowered in lower(content, info, inputs, options).lowered:
         for launch in lowered.program.launches:
             block = launch.block or default_block(launch.threads, info)
             found[launch.kernel] = max(math.prod(block), found.get(launch.kernel, 0))
+    return found
+
+
+def tuned(content: bytes, options: Options, arch: int, inputs: Sequence[Any] = ()) -> Kernels:
+    """The kernels among which tuning chooses: those of every plan that it measures."""
+    plans = options.plans
+    plans.asked = []
+    found = kernels_of(content, options, arch, inputs)
+    measured = {question: candidates(question, CANDIDATES) for question in plans.asked}
+    for k in range(CANDIDATES):
+        plans.measured = {q: listed[min(k, len(listed) - 1)] for q, listed in measured.items()}
+        merge(found, kernels_of(content, options, arch, inputs))
     return found
 
 
@@ -61,14 +75,21 @@ def real() -> Iterator[Given]:
         yield path.read_bytes(), ()
 
 
-SETS = {"usual": usual, "cases": cases, "real": real}
+SETS = {
+    "usual": (usual, kernels_of),
+    "tuned": (usual, tuned),
+    "cases": (cases, kernels_of),
+    "real": (real, kernels_of),
+}
+"""Models, and what tells their kernels."""
 
 
-def kernels_of_sets(sets: Sequence[str], precision: str, arch: int) -> Kernels:
-    """The kernels of all models of these SETS."""
+def kernels_of_set(name: str, precision: str, arch: int) -> Kernels:
+    """The kernels of all models of one of SETS."""
+    models, tell = SETS[name]
     found = Kernels()
-    for content, inputs in (given for name in sets for given in SETS[name]()):
-        merge(found, kernels_of(content, precision, arch, inputs))
+    for content, inputs in models():
+        merge(found, tell(content, Options(precision), arch, inputs))
     return found
 
 
@@ -80,12 +101,12 @@ def merge(found: Kernels, more: Kernels) -> None:
 def gather(
     pool: Executor, sets: Sequence[str], archs: Sequence[int], precisions: Sequence[str]
 ) -> dict[int, Kernels]:
-    """`kernels_of_sets` by architecture, in all precisions."""
-    jobs = {
-        (arch, precision): pool.submit(kernels_of_sets, sets, precision, arch)
-        for arch, precision in product(archs, precisions)
-    }
+    """`kernels_of_set` of these SETS by architecture, in all precisions."""
+    jobs = [
+        (arch, pool.submit(kernels_of_set, name, precision, arch))
+        for name, arch, precision in product(sets, archs, precisions)
+    ]
     made: dict[int, Kernels] = {arch: {} for arch in archs}
-    for (arch, _), job in jobs.items():
+    for arch, job in jobs:
         merge(made[arch], job.result())
     return made

@@ -184,16 +184,17 @@ def data_of(report: Report) -> list[dict[str, object]]:
 
 
 def main(
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also cases of operators, and real models at hand.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help=f"All of {', '.join(SETS)}.")] = False,
+    models: Annotated[
+        list[str] | None, typer.Option("--set", help=f"Of {', '.join(SETS)}; usual by default.")
+    ] = None,
     arch: Annotated[list[int] | None, typer.Option(help="90 for sm_90.")] = None,
     precision: Annotated[list[str] | None, typer.Option(help="fp32, tf32 or fp16.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of the report and the cache.")] = FOLDER,
 ) -> None:
     """Writes report.md and report.json; fails where a kernel does not compile, or is slow."""
     archs = arch or [*OLDER, architectures()[-1]]
-    sets = list(SETS) if everything else ["usual"]
+    sets = list(SETS) if everything else models or ["usual"]
     # Processes that are forked would share what NVRTC has in memory.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), spawn) as pool:

@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from litegpu.delegates.lowering.context import Options
 from litegpu.delegates.program import Kernel
 
 pytest.importorskip("cuda.bindings.nvrtc")
 
 from ci.bench.networks import NETWORKS, network
-from ci.cuda_kernels import kernels_of
+from ci.cuda_kernels import kernels_of, tuned
 from ci.cuda_report import Report, build, data_of, fault, registers, text_of
 from ci.nvrtc import CompileError, Resources, architectures, compile_text, read_log
 
@@ -45,13 +46,20 @@ def test_kernels_of_a_network_compile(tmp_path: Path) -> None:
     found: dict[tuple[str, str, bool], tuple[Kernel, int]] = {}
     for name in NETWORKS:
         for int8 in (False, True):
-            for kernel, block in kernels_of(network(name, int8), "fp32", 80).items():
+            for kernel, block in kernels_of(network(name, int8), Options(), 80).items():
                 found.setdefault((kernel.stem, kernel.entry, int8), (kernel, block))
     with ThreadPoolExecutor(2) as pool:
         made = build(pool, {80: dict(found.values())}, tmp_path)
     assert not made.failures, made.failures
     assert len(made.rows) == len({kernel for kernel, _ in found.values()})
     assert all(8 <= row.resources[80].registers <= 255 for row in made.rows)
+
+
+def test_tuning_chooses_among_more_kernels() -> None:
+    content = network("mobilenet_v2", True)
+    usual, more = kernels_of(content, Options(), 80), tuned(content, Options(), 80)
+    assert usual.keys() < more.keys()
+    assert {kernel.stem for kernel in more} == {kernel.stem for kernel in usual}
 
 
 def test_versions_of_architectures() -> None:
