@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from litegpu.delegate import Unsupported
 from litegpu.graph import Node
@@ -14,15 +14,18 @@ from .fusion import Tail
 from .lowering.context import C_TYPES, Lowering
 from .program import Memory, Ref
 
+LONGEST = 2000
+"""Characters of a value that may be written twice."""
 
-def operands(emit: Emit, node: Node, i: str, given: int | None = None, text: str = "") -> list[str]:
-    """C texts of the node's operands at output element `i`; tensor `given` is `text`."""
+
+def operands(emit: Emit, node: Node, i: str, known: Mapping[int, str]) -> list[str]:
+    """C texts of the node's operands at output element `i`; `known` ones by tensor."""
     low = emit.low
     out = low.output_tensor().shape
     found = []
     for position, t in enumerate(node.inputs):
-        if t == given:
-            found.append(text)
+        if t in known:
+            found.append(known[t])
             continue
         tensor = low.tensor(position)
         low.require(tensor.dtype in C_TYPES, f"input {position} is {tensor.dtype.name}")
@@ -40,7 +43,7 @@ def operands(emit: Emit, node: Node, i: str, given: int | None = None, text: str
 def express(emit: Emit, node: Node, i: str) -> str:
     """The present node's value at output element `i`."""
     emit.element = i
-    return expression(emit, node, operands(emit, node, i))
+    return expression(emit, node, operands(emit, node, i, {}))
 
 
 def extend(emit: Emit, text: str, j: int, i: str) -> tuple[str, int]:
@@ -52,26 +55,27 @@ def extend(emit: Emit, text: str, j: int, i: str) -> tuple[str, int]:
     if low.fusion is None:
         return text, tensor
     first = low.node
-    while True:
-        follower = low.fusion.follower(tensor)
-        if follower is None or low.graph.nodes[follower].op not in ELEMENTWISE:
+    while followers := low.fusion.followers(tensor):
+        if len(followers) > 1 and len(text) > LONGEST:
             break
-        node = low.graph.nodes[follower]
-        mark = emit.mark()
-        low.node = node
+        known, mark = {tensor: text}, emit.mark()
         try:
-            _require_types(low)
-            text = expression(emit, node, operands(emit, node, i, tensor, text))
+            for n in followers:
+                node = low.node = low.graph.nodes[n]
+                _require_elementwise(low)
+                known[node.outputs[0]] = expression(emit, node, operands(emit, node, i, known))
         except Unsupported:
             emit.restore(mark)
             break
-        low.fusion.fused.add(follower)
-        tensor = node.outputs[0]
+        low.fusion.fused.update(followers)
+        tensor = low.node.outputs[0]
+        text = known[tensor]
     low.node = first
     return text, tensor
 
 
-def _require_types(low: Lowering) -> None:
+def _require_elementwise(low: Lowering) -> None:
+    low.require(low.node.op in ELEMENTWISE, f"{low.node.op} is not elementwise")
     target = low.output_tensor()
     low.require(target.dtype in C_TYPES, "the output has no C type")
     computed = target.dtype != TensorType.FLOAT16 or low.node.op == "CAST"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 from litegpu.dtypes import decode
 from litegpu.graph import ABSENT, Graph, Node
@@ -44,7 +45,7 @@ class Fusion:
     """The nodes of one partition as far as fusion needs to know them.
 
     A node is fused into the maker of one of its operands if nobody else reads that operand, the
-    shapes are the same, and its other operands are there by then.
+    shapes are the same, and its other operands are there by then or are fused, too.
     """
 
     def __init__(self, graph: Graph, part: Partition) -> None:
@@ -63,19 +64,31 @@ class Fusion:
         """Says that the outputs of a node have been computed by the launches so far."""
         self._available.update(node.outputs)
 
-    def follower(self, tensor: int) -> int | None:
-        """The node that may be computed with the maker of `tensor`, by shapes and readers alone."""
-        readers = self._readers.get(tensor, [])
-        if len(readers) != 1 or tensor in self._outputs:
-            return None
-        node = self._graph.nodes[readers[0]]
-        tensors = self._graph.tensors
-        if len(node.outputs) != 1 or tensors[node.outputs[0]].shape != tensors[tensor].shape:
-            return None
-        others = (t for t in node.inputs if t not in (ABSENT, tensor))
-        if all(t in self._available or tensors[t].data is not None for t in others):
-            return readers[0]
-        return None
+    def followers(self, tensor: int) -> tuple[int, ...]:
+        """The nodes that may be computed with the maker of `tensor`, by shapes and readers alone:
+        its only reader, or two of which the second joins what the first makes with `tensor`, as in
+        x * sigmoid(x). None where there are none."""
+        readers = dict.fromkeys(self._readers.get(tensor, []))
+        if tensor in self._outputs or len(readers) not in (1, 2):
+            return ()
+        if len(readers) == 1:
+            (only,) = readers
+            return (only,) if self._joins(only, tensor, tensor) else ()
+        for first, second in permutations(readers):
+            made = self._graph.nodes[first].outputs
+            alone = len(made) == 1 and set(self._readers.get(made[0], [])) == {second}
+            if alone and made[0] not in self._outputs and self._joins(first, tensor, tensor):
+                return (first, second) if self._joins(second, tensor, made[0]) else ()
+        return ()
+
+    def _joins(self, n: int, *known: int) -> bool:
+        """Whether node `n` makes one tensor of the shape of `known` ones, of these and of what is
+        there."""
+        node, tensors = self._graph.nodes[n], self._graph.tensors
+        if len(node.outputs) != 1 or tensors[node.outputs[0]].shape != tensors[known[0]].shape:
+            return False
+        others = (t for t in node.inputs if t not in (ABSENT, *known))
+        return all(t in self._available or tensors[t].data is not None for t in others)
 
     def absorb(self, n: int) -> bool:
         """Whether node `n` is a PAD that the convolution reading it makes needless.

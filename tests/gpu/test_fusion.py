@@ -63,6 +63,23 @@ def depthwise_residual(net: Builder, x: Value) -> Value:
     return net.add(net.depthwise(x, 3), x)
 
 
+def swished(net: Builder, x: Value) -> Value:
+    """x * sigmoid(x), twice: both factors come from one kernel."""
+    return net.swish(net.swish(net.conv(x, 12, 3, activation=Act.NONE)))
+
+
+def squared(net: Builder, x: Value) -> Value:
+    y = net.conv(x, 8, 1, activation=Act.NONE)
+    return net.multiply(y, y, 1.0, 0.0, 25.0)
+
+
+def gate_read_twice(net: Builder, x: Value) -> Value:
+    """The convolution is stored, as its first reader is read twice; all else comes from that."""
+    y = net.conv(x, 8, 1, activation=Act.NONE)
+    gate = net.sigmoid(y)
+    return net.add(net.multiply(y, gate, 0.36, -0.3, 5.0), gate)
+
+
 def dense_gelu(net: Builder, x: Value) -> Value:
     return net.gelu(net.dense(x, 12))
 
@@ -117,6 +134,10 @@ NETS = [
     Fused("conv, residual, relu", ("CONV_2D",), residual, int8=True),
     Fused("depthwise, residual", ("DEPTHWISE_CONV_2D",), depthwise_residual),
     Fused("depthwise, residual", ("DEPTHWISE_CONV_2D",), depthwise_residual, int8=True),
+    Fused("swish", ("CONV_2D",), swished),
+    Fused("swish", ("CONV_2D",), swished, int8=True),
+    Fused("square", ("CONV_2D",), squared),
+    Fused("gate read twice", ("CONV_2D", "LOGISTIC"), gate_read_twice),
     Fused("dense, gelu", ("FULLY_CONNECTED",), dense_gelu, shape=(3, 8)),
     Fused("dense, gelu", ("FULLY_CONNECTED",), dense_gelu, True, (3, 8)),
     Fused("matmul, mul", ("BATCH_MATMUL",), scaled_product, shape=(2, 5, 8)),
@@ -149,9 +170,10 @@ def test_fused_nodes_have_no_kernel(net: Fused, kind: str) -> None:
     assert sorted(ops) == sorted(net.launched)
 
 
+@pytest.mark.parametrize("device", ["opencl", "cuda"])
 @pytest.mark.parametrize("net", NETS, ids=str)
-def test_fusion_changes_no_result(net: Fused) -> None:
-    delegate = delegates("opencl")
+def test_fusion_changes_no_result(net: Fused, device: str) -> None:
+    delegate = delegates(device)
     results = [
         outputs(content(net), experimental_delegates=[]),
         outputs(content(net), experimental_delegates=delegate),
@@ -189,7 +211,8 @@ def outputs(model: bytes, **options: Any) -> Any:
     with no_fallback():
         run(interpreter)
     if options["experimental_delegates"]:
-        assert {n.owner for n in interpreter.explain().subgraphs[0].nodes} == {"opencl"}
+        (delegate,) = options["experimental_delegates"]
+        assert {n.owner for n in interpreter.explain().subgraphs[0].nodes} == {delegate.name}
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
