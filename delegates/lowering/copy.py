@@ -26,7 +26,7 @@ TILE = 16
 WIDE_TILE, LINES = 32, 8
 """GPUs move a tile with LINES lines of threads."""
 MOST_BLOCKS = 65535
-"""Blocks along the third dimension of a launch, at most."""
+"""Blocks along the second and the third dimension of a launch, at most."""
 
 THREADS_PER_UNIT = 512
 """Threads that keep a multiprocessor of CUDA busy, at least."""
@@ -202,13 +202,13 @@ def tiled(
     count = math.prod(axis.size for axis in rest)
     shorter = min(run.size, across[0].size)
     tile = WIDE_TILE if shorter > TILE and not low.info.is_cpu else TILE
-    fits = low.info.is_cpu or (low.info.max_block >= tile * LINES and count <= MOST_BLOCKS)
-    if shorter < TILE // 2 or not fits:
+    sizes = [across[0].size, run.size]
+    tiles = [-(-n // tile) for n in reversed(sizes)]
+    fits = low.info.max_block >= tile * LINES and max(tiles[1], count) <= MOST_BLOCKS
+    if shorter < TILE // 2 or not (low.info.is_cpu or fits):
         return False
     defines = {"T": UNITS[unit], "CPU_DEVICE": int(low.info.is_cpu), "TILE": tile}
-    sizes = [across[0].size, run.size]
     args: list[Value] = [x, y, geometry(low, rest), len(rest), *starts, *sizes, run.x, across[0].y]
-    tiles = [-(-n // tile) for n in reversed(sizes)]
     if low.info.is_cpu:
         low.launch("copy", "copy_tiles", [*tiles, count], args, defines)
     else:
