@@ -16,6 +16,7 @@ from litegpu.schema.writer import write_model
 
 from tests.cases import Case, const, feeds, given, model_of, out
 from tests.devices import no_fallback
+from tests.gpu.fakes import CUDA, lower
 from tests.tolerance import assert_close
 
 random = np.random.default_rng(5)
@@ -202,3 +203,12 @@ def test_units_are_as_wide_as_every_stride_allows() -> None:
     assert widest(rows, 1, [4, 0], False) == 4
     assert widest([Axis(3, 63, 48), Axis(48, 1, 1)], 1, [0, 0], False) == 1
     assert widest([Axis(3, 64, 48), Axis(24, 2, 1)], 1, [0, 0], False) == 1
+
+
+def test_tiles_are_few_enough_for_a_grid() -> None:
+    """x: [8, columns] becomes [columns, 8]; blocks count 16 columns along the second dimension."""
+    for columns, entry in ((16 * 65535, "copy_tiles"), (16 * 65535 + 16, "copy_strided")):
+        axes = const(np.array([1, 0], np.int32))
+        case = Case("", "TRANSPOSE", [given(np.zeros((8, columns), np.int8)), axes], [out(np.int8)])
+        (lowered,) = lower(write_model(model_of(case)), CUDA, feeds(case)).lowered
+        assert [launch.kernel.entry for launch in lowered.program.launches] == [entry]
