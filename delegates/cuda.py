@@ -220,7 +220,7 @@ class CudaDevice:
 
     def _copy(self, to: int, start: int, size: int, kind: str) -> None:
         runtime = self._cupy.cuda.runtime
-        with self.here():
+        with self._device:
             runtime.memcpyAsync(to, start, size, getattr(runtime, kind), self.stream.ptr)
 
     def build(self, kernels: Sequence[Kernel]) -> list[Any]:
