@@ -224,10 +224,21 @@ class Comparison:
 
     @property
     def ranking(self) -> tuple[GroupResult, ...]:
-        """The groups that failed or are beyond tolerance, the guiltiest first: by amplification in
-        cumulative mode, by error in isolated mode."""
+        """The groups that failed or are beyond tolerance, the guiltiest first: those that failed,
+        then those whose inputs are within tolerance, each by amplification in cumulative mode and
+        by error in isolated mode."""
+        wrong = {(t.graph, t.tensor) for t in self.tensors if t.verdict == WRONG}
+
+        def guilt(group: GroupResult) -> tuple[bool, bool, float, float]:
+            error = 0.0 if group.error is None else group.error
+            amplification = error if group.amplification is None else group.amplification
+            misled = self.facts.mode == "cumulative" and any(
+                (group.graph, t) in wrong for t in group.inputs
+            )
+            return group.verdict == FAILED, not misled, amplification, error
+
         guilty = [g for g in self.groups if g.verdict in (WRONG, FAILED)]
-        return tuple(sorted(guilty, key=_guilt, reverse=True))
+        return tuple(sorted(guilty, key=guilt, reverse=True))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dictionaries: `schema`, `verdict`, `facts`, `graphs`, `tensors`,
@@ -245,12 +256,6 @@ class Comparison:
         if path is not None:
             Path(path).write_text(text)
         return text
-
-
-def _guilt(group: GroupResult) -> tuple[bool, float, float]:
-    error = 0.0 if group.error is None else group.error
-    amplification = error if group.amplification is None else group.amplification
-    return group.verdict == FAILED, amplification, error
 
 
 def plain(value: Any) -> Any:
