@@ -17,7 +17,7 @@ from ci.bench import cuda, cuda_turns
 from ci.bench.cuda_tables import NOT_COMPARED, kernel_table, speed_table, start_table, text_of
 from ci.bench.cuda_worker import Session, serve
 from ci.bench.runtime_litegpu import LiteGpu
-from ci.bench.runtimes import RUNTIMES, Case, Runtime
+from ci.bench.runtimes import RUNTIMES, Case, Missing, Runtime, load
 
 from .devices import delegates
 from .models import chain, quantized
@@ -174,7 +174,7 @@ def test_missing_runtimes_say_so() -> None:
     assert made.ask({}) == {"error": "no such thing"}
 
 
-@pytest.mark.parametrize("name", [name for name in RUNTIMES if name != "litegpu"])
+@pytest.mark.parametrize("name", ["torch", "torch.compile", "jax"])
 def test_peers_without_a_gpu_are_missing(name: str) -> None:
     out = io.StringIO()
     serve(name, "cuda", io.StringIO(), out)
@@ -209,6 +209,13 @@ def test_litegpu_tells_of_its_kernels() -> None:
     assert len(seconds) == 5
     assert all(kernel["bytes"] > 0 for kernel in facts["expensive"])
     assert sum(kernel["share"] for kernel in facts["expensive"]) < 1
+
+
+@pytest.mark.parametrize("name", [name for name in RUNTIMES if name.startswith("litegpu")])
+def test_litegpu_without_a_gpu_is_missing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(Missing, match="The CUDA delegate needs CuPy"):
+        load(name, "cuda")
 
 
 def test_litegpu_runs_files() -> None:

@@ -27,10 +27,11 @@ ENOUGH_S = 2e-3
 class LiteGpu:
     """One delegate for each precision; the runtime's device is the delegate's name."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, tune: bool = False) -> None:
         self._name = device
+        self._options = {"fallback": "raise", **({"tune": True} if tune else {})}
         try:
-            self.info = load_delegate(device).delegate.device.info  # type: ignore[attr-defined]
+            self.info = load_delegate(device, self._options).delegate.device.info  # type: ignore[attr-defined]
         except DelegateLoadError as error:
             raise Missing(str(error)) from error
 
@@ -44,7 +45,7 @@ class LiteGpu:
             else Path(case.model).read_bytes()
         )
         precision = "fp32" if case.precision == "int8" else case.precision
-        delegate = load_delegate(self._name, {"precision": precision, "fallback": "raise"})
+        delegate = load_delegate(self._name, self._options | {"precision": precision})
         return LiteGpuRunner(content, delegate, case.precision, self.info.name)
 
 

@@ -64,7 +64,8 @@ class Missing(RuntimeError):
 
 
 RUNTIMES = {
-    "litegpu": ("runtime_litegpu", "LiteGpu", {}),
+    "litegpu": ("runtime_litegpu", "LiteGpu", {"tune": False}),
+    "litegpu.tuned": ("runtime_litegpu", "LiteGpu", {"tune": True}),
     "torch": ("runtime_torch", "Torch", {"compiled": False}),
     "torch.compile": ("runtime_torch", "Torch", {"compiled": True}),
     "jax": ("runtime_jax", "Jax", {}),
