@@ -11,6 +11,7 @@ from typing import Any
 
 from ..dtypes import NUMPY, OBJECTS
 from ..graph import Array
+from ..schema.enums import TensorType
 from ..schema.writer import write_model
 from .litert_worker import read, write
 from .samples import Entry, Sample
@@ -18,6 +19,10 @@ from .structure import called
 from .trace import Invocation
 
 ONE_GRAPH = "LiteRT shows the graph that is run: bodies of control flow are not looked into"
+
+
+UNREADABLE = OBJECTS | {TensorType.RESOURCE}
+"""Types of tensors at which LiteRT's `get_tensor` may crash."""
 
 
 class PeerError(RuntimeError):
@@ -54,7 +59,9 @@ class LiteRT:
                 "signature": entry.signature,
                 "names": {t: name for name, t in entry.inputs},
                 "variables": self._variables,
-                "tensors": len(tensors),
+                "tensors": [
+                    t for t, tensor in enumerate(tensors) if tensor.dtype not in UNREADABLE
+                ],
             }
         )
 
@@ -88,11 +95,7 @@ class LiteRT:
     def _usable(self, values: dict[int, Array]) -> dict[int, Array]:
         """The values that have the type that litegpu gives them."""
         tensors = self._entry.graph.tensors
-        return {
-            t: array
-            for t, array in values.items()
-            if array.dtype == NUMPY[tensors[t].dtype] and tensors[t].dtype not in OBJECTS
-        }
+        return {t: a for t, a in values.items() if a.dtype == NUMPY[tensors[t].dtype]}
 
     def close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):

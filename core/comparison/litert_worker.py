@@ -24,7 +24,7 @@ class Peer:
         self._signature: str | None = request["signature"]
         self._names: dict[int, str] = request["names"]
         self._variables: list[int] = request["variables"]
-        self._tensors = range(request["tensors"])
+        self._tensors: list[int] = request["tensors"]
         self._interpreter = litert.Interpreter(
             model_content=request["model"],
             experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF,
