@@ -10,15 +10,15 @@
 #ifndef PLACE
 #define PLACE int
 #endif
-#ifndef LARGEST
-#define LARGEST 1
+#ifndef IS_MAX
+#define IS_MAX 1
 #endif
 #ifndef BLOCK
 #define BLOCK 256
 #endif
 
 #define IS_NAN(v) ((v) != (v))
-#define EXCEEDS(a, b) (LARGEST ? (a) > (b) : (a) < (b))
+#define EXCEEDS(a, b) (IS_MAX ? (a) > (b) : (a) < (b))
 
 // x: [outer, size, inner], y: [outer, inner]: where along size the extreme is. One thread an
 // element of y, of which there are count.

@@ -31,7 +31,7 @@ def arg_extreme(low: Lowering, node: Node) -> None:
     defines = {
         "T": low.ctype(),
         "OUT": C_TYPES[low.output_tensor().dtype],
-        "LARGEST": int(node.op == "ARG_MAX"),
+        "IS_MAX": int(node.op == "ARG_MAX"),
     }
     args: list[Value] = [low.input(0), low.output(), size, inner, count]
     if not low.info.is_cpu and size >= LONG and count <= FEW and low.info.max_block >= BLOCK:
