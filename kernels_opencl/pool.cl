@@ -29,10 +29,8 @@
 #define COMBINE(a, b) ((a) + (b))
 #elif KIND == L2_POOL
 #define COMBINE(a, b) ((a) + (b) * (b))
-#elif IS_FLOAT
-#define COMBINE(a, b) fmax(a, b)
 #else
-#define COMBINE(a, b) max(a, b)
+#define COMBINE(a, b) LARGEST(a, b)
 #endif
 
 typedef struct {

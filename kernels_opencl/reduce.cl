@@ -56,14 +56,10 @@
 #define COMBINE(a, b) ((a) + (b))
 #elif KIND == PRODUCT
 #define COMBINE(a, b) ((a) * (b))
-#elif KIND == MAXIMUM && IS_FLOAT
-#define COMBINE(a, b) fmax(a, b)
 #elif KIND == MAXIMUM
-#define COMBINE(a, b) max(a, b)
-#elif KIND == MINIMUM && IS_FLOAT
-#define COMBINE(a, b) fmin(a, b)
+#define COMBINE(a, b) LARGEST(a, b)
 #elif KIND == MINIMUM
-#define COMBINE(a, b) min(a, b)
+#define COMBINE(a, b) LEAST(a, b)
 #elif KIND == ANY
 #define COMBINE(a, b) ((a) | (b))
 #else
