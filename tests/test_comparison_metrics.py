@@ -142,6 +142,15 @@ def test_nothing_is_within_any_tolerance() -> None:
     assert measured(T.FLOAT32, [(zeros + 1, zeros + 1)]).sqnr() == math.inf
 
 
+def test_errors_beside_a_reference_of_nothing() -> None:
+    """A share of 0 is infinite; integers that all lie at their zero point differ by steps."""
+    quant = Quantization(np.array([0.5], np.float32), np.array([-28], np.int64))
+    still = np.full(4, -28, np.int8)
+    assert measured(T.INT8, [(still, still + np.int8(3))], quant=quant).error == 3
+    nothing = np.zeros(4, np.float32)
+    assert measured(T.FLOAT32, [(nothing, nothing + np.float32(1e-9))]).error == math.inf
+
+
 # Tolerances.
 
 

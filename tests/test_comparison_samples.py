@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from litegpu.comparison.samples import Entry, Sample, entry, open_any, source
@@ -109,6 +110,16 @@ def test_a_batch_of_one_is_cut_from_a_longer_one(tmp_path: Path) -> None:
     assert len(rows) == 6
     (key,) = rows[0]
     assert np.array_equal(np.concatenate([row[key] for row in rows]), batch)
+
+
+def test_files_hold_bfloat16_as_bytes(tmp_path: Path) -> None:
+    tensors = (Tensor("x", (2, 3), TensorType.BFLOAT16), Tensor("y", (2, 3), TensorType.BFLOAT16))
+    graph = Graph(tensors, (Node("RESHAPE", 1, (0,), (1,)),), (0,), (1,), "main")
+    values = np.arange(6).reshape(2, 3).astype(ml_dtypes.bfloat16)
+    np.savez(tmp_path / "x.npz", x=values)
+    (row,) = drawn(Entry(Model((graph,)), 0, (("x", 0),), (1,)), tmp_path / "x.npz")
+    assert row[0].dtype == values.dtype
+    np.testing.assert_array_equal(row[0], values)
 
 
 # Pictures.

@@ -135,7 +135,8 @@ class Metrics:
         self._note_worst(sample, start, difference, r, c, shape)
         top = float(difference.max(initial=0.0))
         if top:
-            self.error = max(self.error, top / largest if largest else math.inf)
+            share = max(largest, 1.0) if reference.dtype.kind in "iub" else largest
+            self.error = max(self.error, top / share if share else math.inf)
         self.max_relative = max(self.max_relative, float(relative.max(initial=0.0)))
         self._count(difference)
         kept = finite

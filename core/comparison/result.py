@@ -82,10 +82,10 @@ class TensorResult:
     `owner` is who ran that on the compared side. `scale` is the step of a tensor that is quantised
     as a whole. `comparisons` counts samples times invocations, `elements` the elements of all of
     them. Errors are absolute, of |reference|, in units in the last place (floats only), and as
-    `error`, the largest of |error| / L with the L of `Tolerance`. `cosine` is the similarity of
-    both sides, `sqnr` in decibels, infinite where equal; None where undefined. `beyond` elements
-    are out of tolerance, `exact` are equal (or both NaN). `mismatched` comparisons had
-    different shapes, and nothing else of them is counted.
+    `error`, the largest of |error| / L with the L of `Tolerance`, of integers at least 1. `cosine`
+    is the similarity of both sides, `sqnr` in decibels, infinite where equal; None where undefined.
+    `beyond` elements are out of tolerance, `exact` are equal (or both NaN). `mismatched`
+    comparisons had different shapes, and nothing else of them is counted.
     """
 
     graph: int

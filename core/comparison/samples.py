@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..conversion import convert
-from ..graph import Array, Graph, Model, Shape
+from ..dtypes import NUMPY
+from ..graph import Array, Graph, Model, Shape, Tensor
 from ..loading import load
 from ..metadata import normalization
 from ..pictures import MODES, Normalization, Pixels, read_picture
@@ -119,8 +120,16 @@ def _completed(entry: Entry, given: Mapping[Any, Any], seed: int, k: int) -> Sam
     for key, value in given.items():
         t = input_index(entry, key)
         shape = np.shape(value)
-        found[t] = np.ascontiguousarray(convert(value, tensors[t], t, shape)).reshape(shape)
+        array = convert(_known(value, tensors[t]), tensors[t], t, shape)
+        found[t] = np.array(array, order="C").reshape(shape)
     return found
+
+
+def _known(value: Any, tensor: Tensor) -> Any:
+    """`value` with its type: files hold bfloat16 and float8 as bytes of no type."""
+    dtype = NUMPY[tensor.dtype]
+    untyped = isinstance(value, np.ndarray) and value.dtype.type is np.void
+    return value.view(dtype) if untyped and value.dtype.itemsize == dtype.itemsize else value
 
 
 def input_index(entry: Entry, key: str | int) -> int:
@@ -157,7 +166,8 @@ def _from_path(
     if path.suffix == ".npy":
         if len(entry.inputs) != 1:
             raise ValueError(f"{path}: the model has {len(entry.inputs)} inputs; use an .npz file")
-        rows, count = _stacked(entry, {entry.inputs[0][1]: np.load(path, allow_pickle=False)})
+        stack = np.load(path, mmap_mode="r", allow_pickle=False)
+        rows, count = _stacked(entry, {entry.inputs[0][1]: stack})
         return f"file {path.name}", rows, count
     return f"file {path.name}", _pictures(entry, [path], pixels), 1
 
