@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -33,13 +34,16 @@ PACKAGES = ("numpy", "cupy-cuda13x", "cupy-cuda12x", "ai-edge-litert", "hypothes
 
 GPU = {"LITEGPU_TEST_CUDA": "gpu", "LITEGPU_REQUIRE_DEVICES": "cuda"}
 
+REPORTED = r"^========= (Error|Invalid|Misaligned|Race|Warp|Program hit)"
+"""How compute-sanitizer begins what it has found."""
+
 Found = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command; `needs` says what it lacks here, or gives an empty text. `failing`: a text in
-    its output that means failure although the command says otherwise."""
+    """A command; `needs` says what it lacks here, or gives an empty text. `failing`: what, in its
+    output, means failure although the command says otherwise."""
 
     what: str
     command: Callable[[Path], Sequence[str]]
@@ -72,11 +76,16 @@ def sanitizer() -> str | None:
     return shutil.which("compute-sanitizer", path=os.pathsep.join(folders))
 
 
+def state_of(name: str, folder: Path) -> Path:
+    """Where a step notes what it has done, for when it goes on."""
+    return folder / f"{name}.done"
+
+
 def sanitize(tool: str) -> Step:
     def command(folder: Path) -> list[str]:
-        state = str(folder / f"{tool}.done")
-        cases = python("-m", "ci.gpu_cases", state)
-        return [sanitizer() or "", "--tool", tool, "--error-exitcode", "9", *cases]
+        cases = python("-m", "ci.gpu_cases", str(state_of(tool, folder)))
+        options = ["--report-api-errors", "no"] if tool == "memcheck" else []
+        return [sanitizer() or "", "--tool", tool, *options, "--error-exitcode", "9", *cases]
 
     missing = "compute-sanitizer is not installed"
     return Step(
@@ -84,7 +93,7 @@ def sanitize(tool: str) -> Step:
         command,
         600,
         lambda: "" if sanitizer() else missing,
-        "========= Error",
+        REPORTED,
     )
 
 
@@ -141,13 +150,15 @@ STEPS = {
 """By their value: what is likely to find most in least time comes first."""
 
 
-def execute(name: str, step: Step, folder: Path, limit_s: float) -> Found:
-    """Runs a step; its output goes to a file."""
+def execute(name: str, step: Step, folder: Path, limit_s: float, goes_on: bool = False) -> Found:
+    """Runs a step; its output goes to a file, after what is there if it `goes_on`."""
     missing = step.needs()
     if missing:
         return {"status": "left out", "summary": missing, "seconds": 0.0}
     log, start = folder / f"{name}.log", time.monotonic()
-    with log.open("w") as file:
+    if not goes_on:
+        state_of(name, folder).unlink(missing_ok=True)
+    with log.open("a" if goes_on else "w") as file:
         process = subprocess.Popen(
             step.command(folder),
             cwd=ROOT,
@@ -163,7 +174,7 @@ def execute(name: str, step: Step, folder: Path, limit_s: float) -> Found:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     text = log.read_text(errors="replace")
-    if step.failing and step.failing in text:
+    if step.failing and re.search(step.failing, text, re.MULTILINE):
         status = "failed"
     lines = [line.strip(" =") for line in text.splitlines() if line.strip(" =")]
     return {
@@ -201,10 +212,12 @@ def run(
     end = time.monotonic() + limit_s
     for name in names:
         left = end - time.monotonic()
-        if result["steps"].get(name, {}).get("status") == "passed" or left <= 0:
+        earlier = result["steps"].get(name, {}).get("status")
+        if earlier == "passed" or left <= 0:
             continue
         print(f"{name} …", file=sys.stderr, flush=True)
-        found = execute(name, steps[name], folder, min(left, steps[name].limit_s))
+        limit = min(left, steps[name].limit_s)
+        found = execute(name, steps[name], folder, limit, earlier == "timed out")
         result["steps"][name] = found
         print(f"{name}: {found['status']}: {found['summary']}", file=sys.stderr, flush=True)
         (folder / "results.json").write_text(json.dumps(result, indent=1) + "\n")

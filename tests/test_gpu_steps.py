@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ def hangs(_: Path) -> list[str]:
 STEPS_HERE = {
     "good": says("12 passed"),
     "bad": says("1 failed", 1),
-    "noisy": replace(says("========= Error: a race"), failing="========= Error"),
+    "noisy": replace(says("========= Error: a race"), failing=gpu_steps.REPORTED),
     "absent": replace(says("never"), needs=lambda: "no tool"),
     "slow": Step("sleeps", hangs, 2),
 }
@@ -78,6 +79,31 @@ def test_steps_that_passed_are_not_run_again(tmp_path: Path) -> None:
     steps = run_here(tmp_path, known, "good", "bad")["steps"]
     assert steps["good"]["summary"] == "earlier"
     assert steps["bad"]["summary"] == "1 failed"
+
+
+def test_what_was_found_before_the_time_was_up_counts(tmp_path: Path) -> None:
+    """The log goes on where a step does."""
+    (tmp_path / "good.log").write_text("========= Invalid __global__ read of size 4 bytes\n")
+    steps = {"good": replace(STEPS_HERE["good"], failing=gpu_steps.REPORTED)}
+    known = {"good": {"status": "timed out", "summary": "", "seconds": 1.0}}
+    result: dict[str, Any] = {"gpu": "H100", "versions": {}, "steps": known}
+    run(["good"], steps, result, tmp_path, 60)
+    assert result["steps"]["good"]["status"] == "failed"
+    assert result["steps"]["good"]["summary"] == "12 passed"
+
+
+@pytest.mark.parametrize(("earlier", "kept"), [("timed out", True), ("failed", False)])
+def test_steps_that_failed_begin_anew(tmp_path: Path, earlier: str, kept: bool) -> None:
+    (tmp_path / "good.done").write_text("a case\n")
+    run_here(tmp_path, {"good": {"status": earlier, "summary": "", "seconds": 1.0}}, "good")
+    assert (tmp_path / "good.done").exists() == kept
+
+
+@pytest.mark.parametrize(
+    "line", ["========= ERROR SUMMARY: 0 errors", "========= COMPUTE-SANITIZER", "case Error"]
+)
+def test_what_is_no_finding_of_the_sanitizer(line: str) -> None:
+    assert not re.search(gpu_steps.REPORTED, f"case x\n{line}\n", re.MULTILINE)
 
 
 def test_no_step_begins_when_the_time_is_up(tmp_path: Path) -> None:
