@@ -14,10 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from litegpu import Interpreter
-from litegpu.schema.writer import write_model
-
-from tests.cases import Case, feeds, model_of
+from ci.oclgrind import run
 from tests.cuda import load_cuda
 from tests.operator_cases import cases_by_operator
 
@@ -39,19 +36,6 @@ def guarded() -> Any:
     device._pool = Separate(device._cupy.cuda)
     device.view = lambda buffer, offset, size: device.allocate(size)
     return loaded
-
-
-def run(case: Case, delegate: Any) -> None:
-    interpreter = Interpreter(
-        model_content=write_model(model_of(case)), experimental_delegates=[delegate]
-    )
-    values = feeds(case)
-    for detail, value in zip(interpreter.get_input_details(), values, strict=True):
-        interpreter.resize_tensor_input(detail["index"], value.shape)
-    interpreter.allocate_tensors()
-    for detail, value in zip(interpreter.get_input_details(), values, strict=True):
-        interpreter.set_tensor(detail["index"], value)
-    interpreter.invoke()
 
 
 def main() -> None:
