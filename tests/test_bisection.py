@@ -46,7 +46,7 @@ def found(bisection: Any) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("device", ["reference", "opencl"])
+@pytest.mark.parametrize("device", ["reference", "opencl", "cuda"])
 def test_one_faulty_node(kind: str, device: str) -> None:
     inner = ReferenceDelegate() if device == "reference" else delegates(device)[0].delegate
     result = litegpu.bisect(CLASSIFIER, faulty(kind, POOL, inner))
