@@ -20,6 +20,9 @@ from .worker import fill_inputs, owners
 MOST = 5
 """Kernels that are named."""
 
+WARM = 2
+"""Runs after which a sequence is captured as a graph."""
+
 ENOUGH_S = 2e-3
 """Launches are repeated for about so long to be timed."""
 
@@ -135,7 +138,8 @@ def repeated(device: Any, step: Callable[[], object], estimate: float) -> float:
     """Seconds of one launch among many: hosts need longer to launch one than small kernels run."""
     count = max(1, min(50, int(ENOUGH_S / max(estimate, 1e-6))))
     run = device.sequence([step] * count)
-    run()
+    for _ in range(WARM):
+        run()
     device.synchronize()
     start = time.perf_counter()
     run()
