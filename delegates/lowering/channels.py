@@ -39,16 +39,16 @@ Matrices = Callable[[Array], Array]
 """Makes [filters, height, width, depth] of the stored weights."""
 
 
-def require_types(low: Lowering, at: Operands) -> TensorType:
-    """The image's type; raises Unsupported unless the others fit it."""
+def require_types(low: Lowering, at: Operands, constants: bool = True) -> TensorType:
+    """The image's type; raises Unsupported unless the others fit it, and are constants."""
     dtype = low.require_dtype(at.image, TensorType.FLOAT32, *WEIGHTS)
     low.require(low.output_tensor().dtype == dtype, "input and output differ in type")
     is_float = dtype == TensorType.FLOAT32
     low.require_dtype(at.weights, *(FLOAT_WEIGHTS if is_float else WEIGHTS[dtype]))
     if low.has(at.bias):
         low.require_dtype(at.bias, *((TensorType.FLOAT32,) if is_float else BIASES[dtype]))
-        low.values(at.bias)
-    low.values(at.weights)
+        low.values(at.bias) if constants else None
+    low.values(at.weights) if constants else None
     return dtype
 
 

@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from litegpu.delegate import Unsupported
-from litegpu.errors import OpError
 from litegpu.graph import Array, Node, Shape
-from litegpu.ops.window_geometry import window
-from litegpu.schema.enums import ActivationFunctionType, Padding, TensorType
+from litegpu.schema.enums import ActivationFunctionType, TensorType
 
 from ..fusion import Tail
-from ..program import Ref
 from .channels import Matrices, Operands, finish, require_types
 from .context import Lowering, Value, elements
 from .conv_dots import multiply_pixels
+from .conv_run_time import convolve_at_run_time, is_run_time
 from .conv_variants import Size, padded_blocks, variant
 from .hybrid import is_hybrid, kept_sums, quantized, scales_of
 from .registry import lowers
+from .windows import Axis, Image, axis
 
 FEW_PIXELS = 8
 ELEMENTS = {
@@ -29,53 +27,6 @@ ELEMENTS = {
     "uchar": np.uint8,
     "short": np.int16,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """Windows along one dimension: output q reads inputs q * stride + t * dilation - before, and
-    is element first + q * step of the `size` of the result."""
-
-    outputs: int
-    taps: int
-    stride: int
-    dilation: int
-    before: int
-    size: int
-    step: int = 1
-    first: int = 0
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether the outputs are all of the result."""
-        return self.outputs == self.size
-
-    def is_pointwise(self, inputs: int) -> bool:
-        """Whether output q reads input q alone, and there are no others of the `inputs`."""
-        alone = self.taps == self.stride == 1 and self.before == 0
-        return alone and self.outputs == inputs
-
-
-def axis(low: Lowering, size: int, taps: int, stride: int, dilation: int, padding: Padding) -> Axis:
-    try:
-        outputs, before, _ = window(size, taps, stride, dilation, padding)
-    except OpError as error:
-        raise Unsupported(str(error)) from None
-    return Axis(outputs, taps, stride, dilation, before, outputs)
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """What is convolved: its buffer, and its shape there.
-
-    `dtype` says how it is computed, `ctype` how its elements lie in memory. Padding that another
-    node would have added belongs to `Axis.before` and `Axis.outputs`.
-    """
-
-    ref: Ref
-    shape: Shape
-    dtype: TensorType
-    ctype: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +147,11 @@ def conv2d(low: Lowering, node: Node) -> None:
     rows = axis(low, image[1], kernel[1], o.stride_h, o.dilation_h_factor, o.padding)
     cols = axis(low, image[2], kernel[2], o.stride_w, o.dilation_w_factor, o.padding)
     inside, rows, cols = unpadded(low, rows, cols)
+    groups, activation = image[3] // kernel[3], o.fused_activation_function
+    if is_run_time(low):
+        convolve_at_run_time(low, inside, rows, cols, groups, activation)
+        return
     part = Part(rows, cols, lambda values: values)
-    groups = image[3] // kernel[3]
-    activation = o.fused_activation_function
     pointwise = rows.is_pointwise(inside.shape[1]) and cols.is_pointwise(inside.shape[2])
     count = elements(inside.shape[:3])
     few = low.info.arch and pointwise and groups == 1 and count <= FEW_PIXELS

@@ -10,9 +10,11 @@ from litegpu.schema.enums import TensorType
 
 from .channels import Operands, finish, require_types
 from .context import Lowering
-from .conv import Axis, Part, axis, convolve, require_sizes, unpadded
+from .conv import Part, convolve, require_sizes, unpadded
+from .conv_run_time import depthwise_finish, is_run_time
 from .hybrid import is_hybrid, kept_sums, quantized, scales_of
 from .registry import lowers
+from .windows import Axis, axis
 
 CPU_PIXELS = 4
 GPU_PIXELS = 2
@@ -68,10 +70,11 @@ def depthwise_conv2d(low: Lowering, node: Node) -> None:
     activation = o.fused_activation_function
     inside, rows, cols = unpadded(low, rows, cols)
     if image[3] == 1:
+        low.values(1)
         part = Part(rows, cols, lambda values: values.transpose(3, 1, 2, 0))
         convolve(low, inside, Operands(), 1, activation, [part], 3)
         return
-    dtype = require_types(low, Operands())
+    dtype = require_types(low, Operands(), constants=not is_run_time(low))
     require_sizes(low, image)
     filters, taps = kernel[3], kernel[1] * kernel[2]
     multiplier = filters // image[3]
@@ -87,12 +90,18 @@ def depthwise_conv2d(low: Lowering, node: Node) -> None:
         done = kept_sums(low, filters, taps, arrange)
     else:
         tail = low.tail("float" if dtype == TensorType.FLOAT32 else "int")
-        done = finish(low, Operands(), activation, filters, 3, taps, arrange, None, tag)
-    weights = low.packed(
-        1,
-        (*tag, done.weights_zero_point),
-        lambda values: low.narrow(done.centered(values).reshape(taps, filters)),
-    )
+        if is_run_time(low):
+            done = depthwise_finish(low, filters, activation)
+        else:
+            done = finish(low, Operands(), activation, filters, 3, taps, arrange, None, tag)
+    if low.is_constant(1):
+        weights = low.packed(
+            1,
+            (*tag, done.weights_zero_point),
+            lambda values: low.narrow(done.centered(values).reshape(taps, filters)),
+        )
+    else:
+        weights = low.input(1)
     vectors = (low.info.is_cpu or low.info.arch) and multiplier == 1 and not done.is_long
     widths = CUDA_LANES if low.info.arch else LANES
     lanes = next(n for n in widths if filters % n == 0) if vectors else 1

@@ -13,8 +13,9 @@ from litegpu.schema.enums import ActivationFunctionType, TensorType
 
 from .channels import Operands
 from .context import Lowering
-from .conv import Axis, Image, Part, axis, convolve
+from .conv import Part, convolve
 from .registry import lowers
+from .windows import Axis, Image, axis
 
 AT = Operands(image=2, weights=1, bias=3)
 

@@ -129,6 +129,13 @@ CASES = [
     float_case("a group a channel", (2, 6, 5, 4), (4, 3, 3, 1), options(stride=(2, 2))),
     float_case("grouped pointwise", (2, 4, 5, 6), (9, 1, 1, 2), options()),
     float_case("weights at run time", (1, 6, 6, 3), (4, 3, 3, 3), options(), role=given),
+    *(
+        float_case("weights at run time, moved", (2, 9, 8, 5), (4, 3, 2, 5), moved, role=given)
+        for moved in (
+            options(stride=(2, 3)),
+            options(Padding.VALID, dilation=(2, 3), activation=Act.RELU),
+        )
+    ),
     float_case("many tiles", (1, 70, 70, 24), (32, 3, 3, 24), options(stride=(2, 2))),
     float_case("one long row", (1, 1, 5000, 8), (16, 1, 9, 8), options()),
     float_case("many pixels", (3, 90, 90, 16), (24, 1, 1, 16), options(activation=Act.RELU6)),
