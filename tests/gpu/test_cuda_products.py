@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from litegpu import DelegateLoadError
-from litegpu.delegates.lowering import tiles
+from litegpu.delegates.lowering import depthwise, tiles
+from litegpu.delegates.lowering.depthwise import CUDA_PATCHES
 from litegpu.delegates.lowering.tiles import PLAIN, SHARED, TENSOR, Arithmetic, Plan, Problem
 from litegpu.graph import Array
 from litegpu.schema.enums import Padding, TensorType
@@ -19,13 +20,15 @@ from litegpu.schema.writer import write_model
 import tests.cases
 from tests.cases import Case, check, const, feeds, given, model_of, out, run_model
 from tests.cuda import load_cuda
-from tests.ops import test_batch_matmul, test_conv, test_matmul
+from tests.ops import test_batch_matmul, test_conv, test_depthwise, test_matmul
 from tests.tolerance import HALF_UNIT, assert_close_to_sums
 from tests.values import values
 
 PLANS = max(len(PLAIN), len(TENSOR))
 SPLITS = (1, 3)
 STAGES = (2, 3, 4)
+EVERY = 5
+"""One case of depthwise convolutions in so many."""
 
 DILATED = test_conv.options(Padding.SAME, (2, 1), (1, 2))
 BOTH_ADJOINT = BatchMatMulOptions(adj_x=True, adj_y=True)
@@ -110,6 +113,18 @@ def test_bytes_without_tensor_cores(k: int, arch: int, force: Any) -> None:
         check(case, "cuda")
 
 
+@pytest.mark.parametrize("patch", CUDA_PATCHES, ids=str)
+def test_depthwise_patches(
+    patch: tuple[int, int], force: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows and columns of a thread, of which small cases are given one each."""
+    force(0, delegate())
+    monkeypatch.setattr(depthwise, "CUDA_PATCHES", (patch,))
+    for case in test_depthwise.CASES[::EVERY]:
+        if case.error is None:
+            check(case, "cuda")
+
+
 def as_tf32(x: Array) -> Array:
     """The nearest numbers of 11 significant bits, ties away from zero."""
     bits = x.astype(np.float32).view(np.uint32) + np.uint32(1 << 12)
@@ -128,10 +143,10 @@ WIDTH, DEPTH = 37, 72
 
 @pytest.mark.parametrize("k", range(len(TENSOR)))
 @pytest.mark.parametrize("precision", ROUNDING)
-@pytest.mark.parametrize("depth", [DEPTH, DEPTH + 1], ids=("copied", "gathered"))
-def test_precision(k: int, precision: str, depth: int, force: Any) -> None:
+def test_precision(k: int, precision: str, force: Any) -> None:
     """Sums are those of the rounded operands: every product exact, added in float32."""
     force(k, delegate(precision))
+    depth = DEPTH + k % 2
     x, w, bias = values((41, depth)), values((WIDTH, depth), seed=1), values((WIDTH,), seed=2)
     inputs = [given(x), const(w), const(bias)]
     case = Case("rounded", "FULLY_CONNECTED", inputs, [out(np.float32)], FullyConnectedOptions())
