@@ -79,6 +79,14 @@ def arg_case(name: str, op: str, x: Any, axis: Any, *, place: Any = np.int32, **
     return Case(name, op, [given(np.asarray(x)), const(axis)], [out(place)], options, **rest)
 
 
+def long_case(op: str, shape: tuple[int, int], axis: int) -> Case:
+    """Extremes far along an axis that many threads share; the first of equals counts."""
+    x = RNG.integers(0, 90, shape).astype(np.float32)
+    found = np.argmax(x, axis) if op == "ARG_MAX" else np.argmin(x, axis)
+    name = f"long axis {axis}"
+    return arg_case(name, op, x, np.int32(axis), expected=[found.astype(np.int32)])
+
+
 ARGS = [
     case
     for op in ("ARG_MAX", "ARG_MIN")
@@ -100,6 +108,7 @@ ARGS = [
             expected=[np.array([2, 0, 3] if op == "ARG_MAX" else [4, 0, 0], np.int32)],
         ),
         arg_case("NaN along columns", op, ODD, np.int32(0)),
+        *(long_case(op, shape, axis) for shape, axis in (((3, 700), 1), ((700, 3), 0))),
         arg_case("nothing", op, np.zeros((0, 3), "f4"), np.int32(1), expected=[np.zeros(0, "i4")]),
         Case(
             "axis given at run time",
