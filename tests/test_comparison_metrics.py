@@ -131,6 +131,8 @@ def test_strings_complex_and_shapes() -> None:
     assert (metrics.worst.index, metrics.worst.reference) == ((0, 1), -4.0)
     metrics = measured(T.FLOAT32, [(np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32))])
     assert (metrics.mismatched, metrics.within, metrics.elements) == (1, False, 0)
+    assert metrics.worst is not None
+    assert (metrics.worst.sample, metrics.worst.index) == (0, ())
 
 
 def test_nothing_is_within_any_tolerance() -> None:

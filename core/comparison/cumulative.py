@@ -18,7 +18,7 @@ class Cumulative:
     """Compares what a session computes for one sample with the reference's trace (an `Observer`).
 
     The k-th run of a graph is compared with the reference's k-th. `unmatched` are the graphs that
-    ran more often than the reference shows.
+    ran more often than the reference shows; `shown` the tensors of the graph that runs first.
     """
 
     def __init__(self, ledger: Ledger, sample: int, trace: Sequence[Invocation]) -> None:
@@ -30,6 +30,7 @@ class Cumulative:
         self._begun: Counter[int] = Counter()
         self._open: list[Invocation | None] = []
         self.unmatched: set[int] = set()
+        self.shown: set[int] = set()
 
     def begins(self, plan: ExecutionPlan) -> None:
         runs = self._traces.get(plan.graph_index, [])
@@ -44,6 +45,8 @@ class Cumulative:
 
     def made(self, plan: ExecutionPlan, tensor: int, values: Array) -> None:
         run = self._open[-1]
+        if len(self._open) == 1:
+            self.shown.add(tensor)
         expected = None if run is None else run.values.get(tensor)
         if expected is not None:
             self._ledger.compare(self._sample, plan.graph_index, tensor, expected, values)

@@ -76,6 +76,8 @@ class Metrics:
         if reference.shape != compared.shape or reference.dtype != compared.dtype:
             self.mismatched += 1
             self.error = math.inf
+            if self.worst is None:
+                self.worst = Worst(sample, (), math.nan, math.nan)
             return
         self.elements += reference.size
         self.shape = reference.shape

@@ -50,7 +50,8 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class Worst:
     """The element with the largest error of all samples: its sample (from 0), its index in the
-    tensor, and both values."""
+    tensor, and both values. Where there is none with a value, as of strings or where shapes differ,
+    both are NaN."""
 
     sample: int
     index: tuple[int, ...]

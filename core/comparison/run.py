@@ -85,7 +85,7 @@ class Run:
         for graph in observer.unmatched:
             self._note(f"some runs of subgraph {graph} have none of the reference beside them")
         for t, values in zip(self.entered.outputs, outputs, strict=True):
-            if (self.entered.index, t) not in self.ledger.metrics and t in trace[-1].values:
+            if t not in observer.shown and t in trace[-1].values:
                 self.ledger.compare(k, self.entered.index, t, trace[-1].values[t], values)
 
     def _keep(self, k: int, sample: Sample) -> None:
