@@ -24,9 +24,11 @@ RUNTIME = ("scheduler.cpp", "fiber.h", "place.h")
 HEADERS = ("cuda.h", "place.h")
 
 COMMON = ("-std=c++17", "-shared", "-fPIC", "-w", f"-I{HERE}", "-fno-math-errno")
-KERNEL = ("-O1", "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing", "-fsigned-char")
-"""As CUDA does it: integers wrap, and memory is read as any type. Sums are not contracted, so that
-tests see the same results on every CPU."""
+KERNEL = ("-O1", "-fwrapv", "-fno-strict-aliasing", "-fsigned-char")
+"""As CUDA does it: integers wrap, and memory is read as any type."""
+
+CONTRACTED = ("-mfma", "-ffp-contract=fast", "-fexpensive-optimizations")
+SEPARATE = ("-ffp-contract=off",)
 
 RUNNING = threading.Lock()
 """One launch at a time: the scheduler knows but one."""
@@ -49,6 +51,15 @@ def compiler() -> str | None:
     """$CXX, or the first C++ compiler of the system."""
     names = [os.environ["CXX"]] if os.environ.get("CXX") else COMPILERS
     return next(filter(None, map(shutil.which, names)), None)
+
+
+@functools.cache
+def arithmetic() -> tuple[str, ...]:
+    """Options that contract products and sums as NVRTC does, where the CPU can: a kernel whose
+    integers hang on separate roundings is found out."""
+    facts = Path("/proc/cpuinfo")
+    has_fma = facts.exists() and " fma " in facts.read_text()
+    return CONTRACTED if has_fma and platform.machine() == "x86_64" else SEPARATE
 
 
 @functools.cache
@@ -133,7 +144,7 @@ def entry(text: str, name: str) -> Entry:
     _runtime()
     alone = text.replace('extern "C" __global__', "__global__")
     whole = f'#include "cuda.h"\n#line 1\n{alone}\nCUDA_ON_CPU_ENTRY({name})\n'
-    path = _built(whole, KERNEL, HEADERS)
+    path = _built(whole, (*KERNEL, *arithmetic()), HEADERS)
     library = ctypes.CDLL(str(path))
     library.cuda_on_cpu_shared.restype = ctypes.c_void_p
     library.cuda_on_cpu_sizes.restype = ctypes.POINTER(ctypes.c_uint)

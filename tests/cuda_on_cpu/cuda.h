@@ -108,16 +108,26 @@ static inline unsigned __float_as_uint(float x) { return bits_as<unsigned>(x); }
 static inline double __longlong_as_double(long long x) { return bits_as<double>(x); }
 static inline long long __double_as_longlong(double x) { return bits_as<long long>(x); }
 
-static inline float __fadd_rn(float a, float b) { return a + b; }
-static inline float __fsub_rn(float a, float b) { return a - b; }
-static inline float __fmul_rn(float a, float b) { return a * b; }
+// Keeps the compiler from contracting what makes a value with what uses it.
+#ifdef __x86_64__
+#define IN_REGISTER "+x"
+#else
+#define IN_REGISTER "+w"
+#endif
+template <class T> static inline T apart(T x) {
+  asm volatile("" : IN_REGISTER(x));
+  return x;
+}
+static inline float __fadd_rn(float a, float b) { return apart(apart(a) + apart(b)); }
+static inline float __fsub_rn(float a, float b) { return apart(apart(a) - apart(b)); }
+static inline float __fmul_rn(float a, float b) { return apart(a * b); }
 static inline float __fdiv_rn(float a, float b) { return a / b; }
 static inline float __fsqrt_rn(float x) { return sqrtf(x); }
 static inline float __frcp_rn(float x) { return 1.0f / x; }
 static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
-static inline double __dadd_rn(double a, double b) { return a + b; }
-static inline double __dsub_rn(double a, double b) { return a - b; }
-static inline double __dmul_rn(double a, double b) { return a * b; }
+static inline double __dadd_rn(double a, double b) { return apart(apart(a) + apart(b)); }
+static inline double __dsub_rn(double a, double b) { return apart(apart(a) - apart(b)); }
+static inline double __dmul_rn(double a, double b) { return apart(a * b); }
 static inline float __expf(float x) { return expf(x); }
 static inline float __logf(float x) { return logf(x); }
 static inline float __fdividef(float a, float b) { return a / b; }
