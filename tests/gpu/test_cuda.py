@@ -27,11 +27,13 @@ ONE_BY_ONE = "captures no graph, and launches kernels one by one"
 
 @pytest.fixture(autouse=True)
 def module() -> Iterator[Any]:
-    """The fake CuPy, installed."""
+    """The fake CuPy, installed; what it says of GPUs is forgotten with it."""
     if compiler.compiler() is None:
         pytest.skip("there is no C++ compiler")
+    cuda.finds_gpu.cache_clear()
     with fake_cupy.installed() as made:
         yield made
+    cuda.finds_gpu.cache_clear()
 
 
 def run(interpreter: Interpreter, value: Any = X) -> Any:
@@ -74,7 +76,6 @@ def test_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(DelegateLoadError, match=r"needs CuPy: pip install litegpu\[cuda13\]"):
         load_delegate("cuda")
-    cuda.finds_gpu.cache_clear()
     assert not cuda.finds_gpu()
 
 
@@ -95,12 +96,10 @@ def test_without_a_device(
     module.cuda.runtime.driverGetVersion = lambda: driver
     with pytest.raises(DelegateLoadError, match=message):
         load_delegate("cuda")
-    cuda.finds_gpu.cache_clear()
     assert not cuda.finds_gpu()
 
 
 def test_a_gpu_is_a_default() -> None:
-    cuda.finds_gpu.cache_clear()
     assert cuda.finds_gpu()
 
 
