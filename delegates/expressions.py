@@ -33,7 +33,7 @@ Express = Callable[[Emit, Node, Sequence[str]], str]
 UNARY = {
     "ABS": "fabs({0})",
     "NEG": "-({0})",
-    "EXP": "exp({0})",
+    "EXP": "real_exp({0})",
     "LOG": "log({0})",
     "SIN": "sin({0})",
     "COS": "cos({0})",
@@ -48,8 +48,8 @@ UNARY = {
     "RELU6": "limit({0}, 0.0f, 6.0f)",
     "RELU_N1_TO_1": "limit({0}, -1.0f, 1.0f)",
     "RELU_0_TO_1": "limit({0}, 0.0f, 1.0f)",
-    "LOGISTIC": "(1.0f / (1.0f + exp(-({0}))))",
-    "TANH": "tanh({0})",
+    "LOGISTIC": "(1.0f / (1.0f + real_exp(-({0}))))",
+    "TANH": "real_tanh({0})",
     "HARD_SWISH": "hard_swish({0})",
     "ELU": "elu({0})",
 }

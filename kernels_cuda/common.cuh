@@ -162,6 +162,9 @@ INLINE long rescale_wide(long x, int multiplier, int shift) {
 
 INLINE int saturate(int x, int low, int high) { return min(max(x, low), high); }
 
+INLINE float real_exp(float x) { return expf(x); }
+INLINE float real_tanh(float x) { return tanhf(x); }
+
 // Elementwise functions of floats. Comparisons are written so that NaN stays NaN.
 
 INLINE float limit_below(float x, float low) { return x < low ? low : x; }

@@ -56,5 +56,5 @@ def elementwise(low: Lowering, node: Node) -> None:
     template = PACKED_BODY if each > 1 else BODY
     body = template.format(arguments=arguments, ctype=ctype, text=text)
     args = [*emit.args, Ref(Memory.TENSOR, tensor), count]
-    defines = {"EACH": each} if each > 1 else {}
+    defines = {"EACH": each} if each > 1 else {"CPU_DEVICE": int(low.info.is_cpu)}
     low.launch("elementwise", "elementwise", [-(-count // each)], args, defines, body=body)
