@@ -84,7 +84,8 @@ class GpuDelegate:
 
     @property
     def description(self) -> str:
-        return self.device.info.name
+        precision = self.options.precision
+        return self.device.info.name + (f", {precision}" if precision != "fp32" else "")
 
     def memory_use(self) -> MemoryUse:
         return self.device.memory_use()
