@@ -19,7 +19,12 @@ from .lowering.tiles import Plan, Tile
 CANDIDATES = 6
 """Plans that are measured for a product: those that cost least by the model."""
 
-REPEATS = 7
+REPEATS = 5
+RUNS = 20
+"""Runs that are timed as one: hosts take longer to launch a small kernel than it runs."""
+
+WARM = 2
+"""Runs after which a sequence is captured as a graph."""
 
 
 class Tuner:
@@ -73,13 +78,19 @@ class Tuner:
             programs.append(lower_partition(graph, alone, delegate.device, delegate.options))
         del self._plans.measured[question]
         delegate.device.build([launch.kernel for p in programs for launch in p.launches])
-        seconds = []
-        for program in programs:
-            executable = GpuExecutable(delegate, graph, alone, program)
-            with delegate.lock:
-                timings = [delegate.device.timed(executable.steps) for _ in range(REPEATS)]
-            seconds.append(median(map(sum, timings)))
+        seconds = [
+            self._seconds(GpuExecutable(delegate, graph, alone, program)) for program in programs
+        ]
         return plans[seconds.index(min(seconds))]
+
+    def _seconds(self, executable: GpuExecutable) -> float:
+        """How long the device takes for RUNS of the node, one after the other."""
+        device = self._delegate.device
+        with self._delegate.lock:
+            run = device.sequence(executable.steps * RUNS)
+            for _ in range(WARM):
+                run()
+            return median(device.timed([run])[0] for _ in range(REPEATS))
 
 
 def _alone(graph: Graph, owner: int, n: int) -> Partition:

@@ -128,6 +128,15 @@ static inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c);
 static inline double __dadd_rn(double a, double b) { return apart(apart(a) + apart(b)); }
 static inline double __dsub_rn(double a, double b) { return apart(apart(a) - apart(b)); }
 static inline double __dmul_rn(double a, double b) { return apart(a * b); }
+static inline long long clock64() {
+#ifdef __x86_64__
+  return (long long)__builtin_ia32_rdtsc();
+#else
+  long long ticks;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+  return ticks;
+#endif
+}
 static inline float __expf(float x) { return expf(x); }
 static inline float __logf(float x) { return logf(x); }
 static inline float __fdividef(float a, float b) { return a / b; }
