@@ -72,9 +72,12 @@
 #define WEIGHTS short16
 #define LOAD_WEIGHTS(i) LOAD_PACKED(GLOBAL, short, 16, w + 16 * (i))
 #ifdef __AVX2__
+#if __has_builtin(__builtin_ia32_pmaddwd256)
 // LLVM does not find the instruction by itself.
 #define MULTIPLY_ADD(sum, v, weights) sum += __builtin_ia32_pmaddwd256(v, weights)
-#else
+#endif
+#endif
+#ifndef MULTIPLY_ADD
 #define MULTIPLY_ADD(sum, v, weights) \
   sum += convert_int8(v.even) * convert_int8(weights.even) + \
          convert_int8(v.odd) * convert_int8(weights.odd)
