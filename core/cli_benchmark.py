@@ -14,8 +14,9 @@ from rich.table import Column, Table
 from .benchmark_result import DEFAULTS, Benchmark, Figures, Measurement
 from .benchmarking import benchmark
 from .cli_delegate import CPU, parsed_options
-from .cli_inputs import entry_of, given_values
+from .cli_inputs import given_values
 from .cli_options import DelegateOptions, Inputs, ModelFile, Seed, reported
+from .entry import entry
 from .loading import load
 from .pictures import Pixels
 from .plugins import default_delegates
@@ -82,7 +83,7 @@ def run_benchmark(
     with reported():
         shapes = layer_shapes(input_layer, input_layer_shape)
         ranges = layer_ranges(input_layer_value_range)
-        given = given_values(entry_of(load(model, None)), inputs or (), Pixels.AUTO)
+        given = given_values(entry(load(model, None)), inputs or (), Pixels.AUTO)
         chosen = chosen_delegates(delegate, delegate_options or (), cpu)
         console = Console(stderr=True)
         with console.status("") as status:

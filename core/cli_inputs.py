@@ -7,29 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .cli_outputs import Entry
-from .graph import Array, Model, Tensor
+from .entry import Entry
+from .graph import Array, Tensor
+from .input_files import read_array
 from .pictures import Pixels, read_picture
 from .random_inputs import random_values
 
 RANDOM = "random"
-
-
-def entry_of(model: Model, key: str | None = None) -> Entry:
-    """The main graph, or that of a signature; ValueError where there is none of that key."""
-    if key is None:
-        graph = model.graphs[0]
-        return Entry(
-            graph,
-            [(graph.tensors[t].name, t) for t in graph.inputs],
-            [(graph.tensors[t].name, t) for t in graph.outputs],
-        )
-    for signature in model.signatures:
-        if signature.key == key:
-            graph = model.graphs[signature.graph]
-            return Entry(graph, sorted(signature.inputs.items()), sorted(signature.outputs.items()))
-    known = ", ".join(repr(s.key) for s in model.signatures) or "none"
-    raise ValueError(f"the model has no signature {key!r}; its signatures: {known}")
 
 
 def input_values(
@@ -96,6 +80,5 @@ def _assignment(entry: Entry, spec: str) -> tuple[int | None, str]:
 def _read(source: str, tensor: Tensor, pixels: Pixels) -> Array:
     path = Path(source)
     if path.suffix == ".npy":
-        loaded: Array = np.load(path, allow_pickle=False)
-        return loaded
+        return read_array(path)
     return read_picture(path, tensor, tensor.shape, pixels)

@@ -14,19 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from .dtypes import INTEGER_RANGE
-from .graph import Array, Graph, Tensor
+from .entry import Entry
+from .graph import Array, Tensor
 
 TOP = 5
 """Classes shown of an output that is a vector."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is run: names and tensor indices of its inputs and outputs, in order."""
-
-    graph: Graph
-    inputs: Sequence[tuple[str, int]]
-    outputs: Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)

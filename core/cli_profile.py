@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from .cli_delegate import chosen
-from .cli_inputs import entry_of, given_values
+from .cli_inputs import given_values
 from .cli_options import (
     Delegate,
     DelegateOptions,
@@ -22,6 +22,7 @@ from .cli_options import (
     Seed,
     reported,
 )
+from .entry import entry
 from .explanation import spans as node_spans
 from .loading import load
 from .pictures import Pixels
@@ -50,7 +51,7 @@ def run_profile(
 ) -> None:
     """Shows how long every node, partition and transfer of a model takes."""
     with reported():
-        given = given_values(entry_of(load(model, None)), inputs or (), Pixels.AUTO)
+        given = given_values(entry(load(model, None)), inputs or (), Pixels.AUTO)
         console = Console(stderr=True)
         with console.status("") as status:
             found = profile(

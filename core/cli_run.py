@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .cli_delegate import summary
-from .cli_inputs import entry_of, input_values
-from .cli_outputs import Entry, Timings, show, write
+from .cli_inputs import input_values
+from .cli_outputs import Timings, show, write
+from .entry import Entry, entry
 from .graph import Array
 from .interpreter import Interpreter
 from .pictures import Pixels
@@ -36,19 +37,19 @@ def run_model(options: RunOptions, delegates: Sequence[Any] | None) -> None:
     started = time.perf_counter()
     with Interpreter(options.model, None, delegates, options.num_threads) as interpreter:
         load = time.perf_counter() - started
-        entry = entry_of(interpreter._model, options.signature)
-        values = input_values(entry, options.inputs, options.seed, options.pixels)
+        entered = entry(interpreter._model, options.signature)
+        values = input_values(entered, options.inputs, options.seed, options.pixels)
         labels = None if options.labels is None else options.labels.read_text().split("\n")
         if options.signature is None:
-            outputs, timings = _run_main(interpreter, entry, values, load, options.runs)
+            outputs, timings = _run_main(interpreter, entered, values, load, options.runs)
         else:
-            outputs, timings = _run_signature(interpreter, entry, values, load, options)
+            outputs, timings = _run_signature(interpreter, entered, values, load, options)
         places = interpreter.explain() if interpreter._slots else None
-    show(options.model.name, entry, outputs, timings, labels)
+    show(options.model.name, entered, outputs, timings, labels)
     if places is not None:
         print(f"ran on: {summary(places)}")
     if options.output is not None:
-        write(options.output, entry, outputs)
+        write(options.output, entered, outputs)
 
 
 def _run_main(

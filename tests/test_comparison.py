@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from litegpu.comparison import litert
 from litegpu.comparison.result import SCHEMA, Comparison
-from litegpu.comparison.samples import entry, open_any
+from litegpu.comparison.samples import open_any
 from litegpu.comparison.sides import Side
 from litegpu.comparison.trace import Recorder
 from litegpu.delegate import Seen
+from litegpu.entry import entry
 from litegpu.graph import Array, Graph, Model, Node, Tensor
 from litegpu.partition import Partition
 from litegpu.reference_delegate import ReferenceDelegate, random_half

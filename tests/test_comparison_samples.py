@@ -8,7 +8,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from litegpu.comparison.samples import Entry, Sample, entry, open_any, source
+from litegpu.comparison.samples import Sample, open_any, source
+from litegpu.entry import Entry, entry
 from litegpu.graph import Graph, Model, Node, Quantization, Tensor
 from litegpu.metadata import (
     IDENTIFIER,
@@ -68,13 +69,13 @@ def test_random_values_by_type() -> None:
 
 def test_inputs_by_name_or_position_and_the_rest_random() -> None:
     u = np.array([1, 2], np.float32)
-    for key in ("u", 1, "1"):
+    for key in ("u", 0, "0"):
         (sample,) = drawn(TWO, {key: u})
         assert np.array_equal(sample[0], u)
         assert sample[1].shape == (2,)
     rows = drawn(TWO, ({"u": u * k, "v": u} for k in range(4)), 3)
     assert [row[0][0] for row in rows] == [0, 1, 2]
-    with pytest.raises(ValueError, match="no input 'w'; its inputs: 0='v', 1='u'"):
+    with pytest.raises(ValueError, match="no input 'w'; its inputs: 0='u', 1='v'"):
         drawn(TWO, {"w": u})
     with pytest.raises(ValueError, match="expected type FLOAT32"):
         drawn(TWO, {"u": np.zeros(2, np.int8)})
@@ -117,7 +118,7 @@ def test_files_hold_bfloat16_as_bytes(tmp_path: Path) -> None:
     graph = Graph(tensors, (Node("RESHAPE", 1, (0,), (1,)),), (0,), (1,), "main")
     values = np.arange(6).reshape(2, 3).astype(ml_dtypes.bfloat16)
     np.savez(tmp_path / "x.npz", x=values)
-    (row,) = drawn(Entry(Model((graph,)), 0, (("x", 0),), (1,)), tmp_path / "x.npz")
+    (row,) = drawn(entry(Model((graph,))), tmp_path / "x.npz")
     assert row[0].dtype == values.dtype
     np.testing.assert_array_equal(row[0], values)
 
@@ -198,3 +199,37 @@ def test_pictures_that_do_not_fit(tmp_path: Path) -> None:
     entered = entry(open_any(pictured(F32, described=False)), None)
     with pytest.raises(ValueError, match="2 means or stds are given; the input has 3 channels"):
         drawn(entered, CAT, pixels=Normalization((1, 2), (1,)))
+
+
+def test_arrays_are_taken_as_files_of_them_are() -> None:
+    stack = np.arange(18, dtype=np.float32).reshape(3, 2, 3)
+    np.testing.assert_array_equal([row[0] for row in drawn(CHAIN, stack)], stack)
+    (row,) = drawn(CHAIN, stack[0])
+    np.testing.assert_array_equal(row[0], stack[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("x.npy", b""), ("x.npy", b"text of 9"), ("x.npz", b""), ("x.npz", b"PK\5\6" + bytes(17))],
+)
+def test_files_that_hold_no_arrays_are_named(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} .*no"):
+        drawn(CHAIN, tmp_path / name)
+
+
+@pytest.mark.parametrize("inputs", [5, [np.zeros(3)], [None]])
+def test_inputs_of_other_types_are_refused(inputs: Any) -> None:
+    with pytest.raises(TypeError, match="mapping"):
+        drawn(CHAIN, inputs)
+
+
+@pytest.mark.parametrize("samples", [0, 2.5, "3"])
+def test_samples_are_counted_by_integers(samples: Any) -> None:
+    with pytest.raises(ValueError, match="samples is"):
+        drawn(CHAIN, samples=samples)
+
+
+def test_pixels_that_nobody_knows_are_refused() -> None:
+    with pytest.raises(ValueError, match="bogus"):
+        drawn(CHAIN, CAT, pixels="bogus")

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..custom_ops import CustomOps, registered
 from ..delegate import Delegate, DelegateWarning, Executable
+from ..entry import Entry, entry
 from ..graph import Graph, Model, Node
 from ..ops.registry import Op
 from ..partition import Partition
@@ -19,7 +20,7 @@ from ..plugins import LoadedDelegate, load_delegate
 from .metrics import Metrics
 from .result import plain
 from .running import precision
-from .samples import Entry, Sample, entry, open_any, source
+from .samples import Sample, open_any, source
 from .sides import Side
 from .structure import units
 from .tolerances import Tolerances
@@ -202,7 +203,8 @@ class Search:
         side = Side(self._entered, [Restricted(self._delegate, allowed)], self._custom_ops)
         tensors = self._entered.graph.tensors
         metrics = [
-            Metrics(tensors[t], self._tolerances.of(tensors[t])) for t in self._entered.outputs
+            Metrics(tensors[t], self._tolerances.of(tensors[t]))
+            for t in self._entered.output_tensors
         ]
         with _quiet():
             for k, sample in enumerate(self._samples):

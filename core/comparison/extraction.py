@@ -14,11 +14,12 @@ import numpy as np
 from ..custom_ops import CustomOps, registered
 from ..cut import cut
 from ..delegation import resolved
+from ..entry import Entry, entry
 from ..graph import Array, Graph, Model, Tensor
 from ..ops.registry import Op
 from ..pictures import Normalization, Pixels
 from ..schema.writer import write_model
-from .samples import Entry, Sample, entry, open_any, source
+from .samples import Sample, open_any, source
 from .sides import Side
 from .structure import border, called
 from .trace import Invocation

@@ -10,11 +10,12 @@ from contextlib import suppress
 from typing import Any
 
 from ..dtypes import NUMPY, OBJECTS
+from ..entry import Entry
 from ..graph import Array
 from ..schema.enums import TensorType
 from ..schema.writer import write_model
 from .litert_worker import read, write
-from .samples import Entry, Sample
+from .samples import Sample
 from .structure import called
 from .trace import Invocation
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ..entry import Entry
 from ..explanation import spans
 from ..ops.registry import Op
 from ..plugins import LoadedDelegate
 from .extraction import extract_at
 from .result import GroupResult, RunFacts, Tolerance
-from .samples import Entry, Sample
+from .samples import Sample
 
 SCRIPT = Template('''\
 """$title

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..delegate import DelegateWarning
+from ..entry import Entry
 from ..ops.registry import Op
 from ..warning import warn
 from .cumulative import Cumulative
@@ -17,7 +18,7 @@ from .isolated import Isolated
 from .ledger import Ledger
 from .litert import PeerError
 from .result import FAILED, OK, WRONG, Comparison, GroupResult, RunFacts, TensorResult
-from .samples import Entry, Sample, Source
+from .samples import Sample, Source
 from .sides import Reference, Side
 from .structure import Unit, facts, is_observable, units
 
@@ -84,7 +85,7 @@ class Run:
         outputs = self.side.run(sample, self.reset, observer)
         for graph in observer.unmatched:
             self._note(f"some runs of subgraph {graph} have none of the reference beside them")
-        for t, values in zip(self.entered.outputs, outputs, strict=True):
+        for t, values in zip(self.entered.output_tensors, outputs, strict=True):
             if t not in observer.shown and t in trace[-1].values:
                 self.ledger.compare(k, self.entered.index, t, trace[-1].values[t], values)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..custom_ops import CustomOps, registered
+from ..entry import Entry, entry
 from ..graph import Model
 from ..ops.registry import Op
 from ..pictures import Normalization, Pixels
@@ -18,7 +19,7 @@ from .litert import LiteRT
 from .repro import write_repro
 from .result import Comparison
 from .run import Progress, Run
-from .samples import Entry, entry, open_any, source
+from .samples import open_any, source
 from .sides import Reference, Side
 from .tolerances import tolerances as tolerances_of
 
@@ -70,7 +71,8 @@ def compare(
     entered = entry(made, signature)
     given = source(entered, inputs, samples, seed, pixels)
     limits = tolerances_of(tolerances, mode, precision(compared))
-    ledger = Ledger(made, entered.index, entered.outputs, limits, tensors, mode == "cumulative")
+    outputs = entered.output_tensors
+    ledger = Ledger(made, entered.index, outputs, limits, tensors, mode == "cumulative")
     run = Run(entered, compared, mode, ledger, reset_variables, custom_ops)
     peer = _reference(entered, reference, mode, custom_ops)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import numpy as np
 
 from ..conversion import convert
 from ..dtypes import NUMPY
-from ..graph import Array, Graph, Model, Shape, Tensor
+from ..entry import Entry
+from ..graph import Array, Model, Shape, Tensor
+from ..input_files import read_array, read_arrays
 from ..loading import load
 from ..metadata import normalization
 from ..pictures import MODES, Normalization, Pixels, read_picture
@@ -22,21 +24,6 @@ Sample = dict[int, Array]
 """Values by tensor index of the graph's inputs."""
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif"})
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is run: the main graph, or a signature's; `inputs` are names and tensor indices."""
-
-    model: Model
-    index: int
-    inputs: tuple[tuple[str, int], ...]
-    outputs: tuple[int, ...]
-    signature: str | None = None
-
-    @property
-    def graph(self) -> Graph:
-        return self.model.graphs[self.index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +41,9 @@ def open_any(model: str | os.PathLike[str] | bytes | Model) -> Model:
         return model
     if isinstance(model, str | os.PathLike):
         return load(model, None)
+    if not isinstance(model, bytes | bytearray | memoryview):
+        raise TypeError(f"model is {model!r}; a path, the bytes of a file, or a Model expected")
     return load(None, model)
-
-
-def entry(model: Model, signature: str | None) -> Entry:
-    """The main graph, or the signature of this key; ValueError where there is none."""
-    if signature is None:
-        graph = model.graphs[0]
-        names = tuple((graph.tensors[t].name, t) for t in graph.inputs)
-        return Entry(model, 0, names, graph.outputs)
-    for found in model.signatures:
-        if found.key == signature:
-            inputs, outputs = tuple(found.inputs.items()), tuple(found.outputs.values())
-            return Entry(model, found.graph, inputs, outputs, signature)
-    known = ", ".join(repr(s.key) for s in model.signatures) or "none"
-    raise ValueError(f"the model has no signature {signature!r}; its signatures: {known}")
 
 
 def source(
@@ -82,23 +57,29 @@ def source(
 
     None or "random": random by type and quantisation (one where `samples` is None). A path: a .npy
     file for the only input, an .npz file by names or positions of inputs, both with one sample or a
-    stack of them; a picture, or a folder of pictures. A mapping: one sample by names or positions.
-    An iterable: such mappings. Inputs that are not given are random. Pictures are normalised as
-    `pixels` says, as the model's metadata say where it is None, or else as `Pixels.AUTO`.
+    stack of them; a picture, or a folder of pictures. An array: as that of a .npy file. A mapping:
+    one sample by names or positions. An iterable: such mappings. Inputs that are not given are
+    random. Pictures are normalised as `pixels` says, as the model's metadata say where it is None,
+    or else as `Pixels.AUTO`.
     """
-    if samples is not None and samples < 1:
-        raise ValueError(f"samples is {samples}; at least 1 expected")
-    if inputs is None or inputs == "random":
+    if samples is not None and not (isinstance(samples, int) and samples >= 1):
+        raise ValueError(f"samples is {samples!r}; at least 1 expected")
+    pixels = Pixels(pixels) if isinstance(pixels, str) else pixels
+    if inputs is None or (isinstance(inputs, str) and inputs == "random"):
         count = 1 if samples is None else samples
         return _source(entry, "random", count, ({} for _ in range(count)), seed)
     if isinstance(inputs, Mapping):
         return _source(entry, "given", 1, iter([inputs]), seed)
     known: int | None
-    if isinstance(inputs, str | Path):
+    if isinstance(inputs, str | os.PathLike):
         text, rows, known = _from_path(entry, Path(inputs), pixels)
+    elif isinstance(inputs, np.ndarray):
+        text, (rows, known) = "given", _from_array(entry, inputs, "the array")
+    elif not isinstance(inputs, Iterable):
+        raise TypeError(f"inputs are {inputs!r}; a path, an array, or mappings expected")
     else:
         text, rows = "given", iter(inputs)
-        known = len(inputs) if hasattr(inputs, "__len__") else None
+        known = len(inputs) if isinstance(inputs, Sized) else None
     if samples is not None:
         known = samples if known is None else min(known, samples)
         rows = (row for row, _ in zip(rows, range(samples), strict=False))
@@ -114,6 +95,8 @@ def _source(
 
 def _completed(entry: Entry, given: Mapping[Any, Any], seed: int, k: int) -> Sample:
     """A value for every input, of its type: those given, and random ones."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"sample {k} is of type {type(given).__name__!r}; a mapping expected")
     rng = np.random.default_rng((seed, k))
     tensors = entry.graph.tensors
     found = {t: random_values(rng, tensors[t], tensors[t].shape) for t in entry.graph.inputs}
@@ -137,7 +120,7 @@ def input_index(entry: Entry, key: str | int) -> int:
     named = [t for name, t in entry.inputs if name == key]
     if named:
         return named[0]
-    if isinstance(key, int) or key.isdecimal():
+    if isinstance(key, int) or (isinstance(key, str) and key.isdecimal()):
         position = int(key)
         if 0 <= position < len(entry.inputs):
             return entry.inputs[position][1]
@@ -159,17 +142,21 @@ def _from_path(
     if not path.is_file():
         raise FileNotFoundError(f"inputs {path}: there is no such file or folder")
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {input_index(entry, key): archive[key] for key in archive.files}
+        arrays = {input_index(entry, key): array for key, array in read_arrays(path).items()}
         rows, count = _stacked(entry, arrays)
         return f"file {path.name}", rows, count
     if path.suffix == ".npy":
-        if len(entry.inputs) != 1:
-            raise ValueError(f"{path}: the model has {len(entry.inputs)} inputs; use an .npz file")
-        stack = np.load(path, mmap_mode="r", allow_pickle=False)
-        rows, count = _stacked(entry, {entry.inputs[0][1]: stack})
+        rows, count = _from_array(entry, read_array(path), str(path))
         return f"file {path.name}", rows, count
     return f"file {path.name}", _pictures(entry, [path], pixels), 1
+
+
+def _from_array(entry: Entry, array: Array, what: str) -> tuple[Rows, int]:
+    if len(entry.inputs) != 1:
+        raise ValueError(
+            f"{what}: the model has {len(entry.inputs)} inputs; use an .npz file or a mapping"
+        )
+    return _stacked(entry, {entry.inputs[0][1]: array})
 
 
 def _stacked(entry: Entry, arrays: Mapping[int, Array]) -> tuple[Rows, int]:

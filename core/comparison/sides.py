@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..delegate import Policy
+from ..entry import Entry
 from ..graph import Array, Shape
 from ..limits import Limits
 from ..ops.registry import Op
 from ..plugins import slots
 from ..session import Session
 from ..threads import BY_DEFAULT, use_threads
-from .samples import Entry, Sample
+from .samples import Sample
 from .trace import Invocation, Recorder
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ class Side:
             use_threads(BY_DEFAULT)
             self.session.start_clock()
             plan.run()
-            plan.space.kept.recall(self._entry.outputs)
-        return [plan.space.array(t) for t in self._entry.outputs]
+            plan.space.kept.recall(self._entry.output_tensors)
+        return [plan.space.array(t) for t in self._entry.output_tensors]
 
     @contextmanager
     def _observed(self, observer: Observer | None) -> Iterator[None]:
