@@ -13,3 +13,8 @@ MODELS = sorted((SHARED / "models").glob("*.tflite"))
 
 def model_ids(path: Path) -> str:
     return path.stem
+
+
+def sampled(paths: list[Path], every: int) -> list[Path]:
+    """One model of `every`, for tests that take long; all where $LITEGPU_TEST_ALL_MODELS is set."""
+    return paths if os.environ.get("LITEGPU_TEST_ALL_MODELS") else paths[::every]
