@@ -15,7 +15,7 @@ from .benchmark_result import DEFAULTS, Benchmark, Figures, Measurement
 from .benchmarking import benchmark
 from .cli_delegate import CPU, parsed_options
 from .cli_inputs import given_values
-from .cli_options import DelegateOptions, Inputs, ModelFile, Seed, reported
+from .cli_options import DelegateOptions, Inputs, ModelFile, Seed, one_line, reported
 from .entry import entry
 from .loading import load
 from .pictures import Pixels
@@ -76,8 +76,10 @@ def run_benchmark(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
-    """Times a model on the CPU and on delegates, side by side: each in a process of its own, in
-    turns."""
+    """Times a model on the CPU and on delegates, side by side.
+
+    Each runs in a process of its own; they take turns.
+    """
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
     with reported():
@@ -109,11 +111,11 @@ def run_benchmark(
     elif as_csv:
         print(found.to_csv(), end="")
     else:
-        show(found)
+        show(found, bool(shapes or given))
     for measurement in found.measurements:
         name = measurement.configuration.name
         for warning in measurement.figures.warnings if measurement.figures else ():
-            typer.echo(f"litegpu: warning: {name}: {' '.join(warning.split())}", err=True)
+            typer.echo(f"litegpu: warning: {name}: {one_line(warning)}", err=True)
     if not found.ok:
         raise typer.Exit(1)
 
@@ -225,8 +227,9 @@ ROWS: tuple[tuple[str, Callable[[Figures], str]], ...] = (
 """What tables say of a configuration."""
 
 
-def show(found: Benchmark) -> None:
-    """Prints a table for each batch size and number of threads, with a column a delegate."""
+def show(found: Benchmark, shaped: bool) -> None:
+    """Prints a table for each batch size and number of threads, with a column a delegate;
+    `shaped`: inputs have other shapes than in the file."""
     console = Console()
     console.print(
         f"[bold]{escape(found.model)}[/bold]  {found.bytes:,} bytes; "
@@ -236,21 +239,23 @@ def show(found: Benchmark) -> None:
     groups = itertools.groupby(
         found.measurements, lambda m: (m.configuration.batch, m.configuration.num_threads)
     )
+    unbatched = "shapes as given" if shaped else "shapes of the file"
     for (batch, threads), group in groups:
-        title = [
-            "shapes of the file" if batch is None else f"batch {batch}",
-            "threads: default" if threads is None else f"threads: {threads}",
-        ]
-        console.print(_table(", ".join(title), list(group)))
+        console.print(
+            f"[italic]{unbatched if batch is None else f'batch {batch}'}, "
+            f"threads: {'default' if threads is None else threads}[/]",
+            highlight=False,
+        )
+        console.print(_table(list(group)))
     devices = {m.configuration.name: m.figures.device for m in found.measurements if m.figures}
     for name, device in devices.items():
         if device:
             console.print(f"{escape(name)}: {escape(device)}", highlight=False)
 
 
-def _table(title: str, measurements: Sequence[Measurement]) -> Table:
+def _table(measurements: Sequence[Measurement]) -> Table:
     names = [Column(escape(m.configuration.name), justify="right") for m in measurements]
-    table = Table(Column("", no_wrap=True), *names, title=title, title_justify="left")
+    table = Table(Column("", no_wrap=True), *names)
     first = measurements[0].figures
     for label, cell in ROWS:
         table.add_row(label, *("" if m.figures is None else cell(m.figures) for m in measurements))

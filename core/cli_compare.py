@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from .cli_comparison import print_bisection, print_comparison
 from .cli_delegate import chosen
-from .cli_options import Delegate, DelegateOptions, ModelFile, Seed, reported
+from .cli_options import Delegate, DelegateOptions, ModelFile, Seed, counted, reported
 from .comparison.bisection import bisect
 from .comparison.extraction import extract
 from .comparison.running import compare
@@ -99,7 +99,10 @@ def run_compare(
         bool, typer.Option("--keep-variables", help="Let state go on from sample to sample.")
     ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON.")
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Write the result as JSON; `-`: print it alone."
+        ),
     ] = None,
     html_file: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page to look at.")
@@ -117,7 +120,10 @@ def run_compare(
         ),
     ] = None,
 ) -> None:
-    """Compares a delegate with the CPU, tensor by tensor. Exits with 1 where they differ."""
+    """Compares a delegate with the CPU, tensor by tensor.
+
+    Exits with 1 where they differ.
+    """
     with reported(), _bar("samples") as progress:
         result = compare(
             model,
@@ -135,13 +141,18 @@ def run_compare(
             progress=progress,
             repro=repro,
         )
-    if json_file is not None:
-        result.to_json(json_file)
-    if html_file is not None:
-        write_html(result, html_file)
-    if model_explorer is not None:
-        write_model_explorer(result, model_explorer)
-    print_comparison(result)
+    printed = json_file == Path("-")
+    if printed:
+        print(result.to_json())
+    else:
+        print_comparison(result)
+    with reported():
+        if json_file is not None and not printed:
+            result.to_json(json_file)
+        if html_file is not None:
+            write_html(result, html_file)
+        if model_explorer is not None:
+            write_model_explorer(result, model_explorer)
     raise typer.Exit(0 if result.ok else 1)
 
 
@@ -158,8 +169,10 @@ def run_bisect(
     std: Std = None,
     signature: Signature = None,
 ) -> None:
-    """Finds the least set of nodes that, on the delegate, make an output wrong. Exits with 1 where
-    there is one."""
+    """Finds the least set of nodes that make an output wrong.
+
+    They run on the delegate, all others on the CPU. Exits with 1 where there is such a set.
+    """
     with reported(), _bar("sets tried") as progress:
         found = bisect(
             model,
@@ -200,16 +213,24 @@ def run_extract(
     std: Std = None,
     signature: Signature = None,
 ) -> None:
-    """Cuts nodes out as a model of their own, with the inputs that they have in a real run."""
+    """Cuts nodes out as a model of their own.
+
+    Its inputs are those that the nodes have in a real run.
+    """
     with reported():
         normalised = _pixels(pixels, mean, std)
         found = extract(model, nodes, source, seed=seed, pixels=normalised, signature=signature)
         found.write(output, inputs_file)
     graph = found.model.graphs[0]
-    Console(highlight=False).print(
-        f"{output.name}: {len(found.nodes)} nodes, {len(graph.inputs)} inputs, "
-        f"{len(graph.outputs)} outputs"
+    counts = (
+        counted(len(items), what)
+        for items, what in (
+            (found.nodes, "node"),
+            (graph.inputs, "input"),
+            (graph.outputs, "output"),
+        )
     )
+    print(f"{output.name}: {', '.join(counts)}")
 
 
 def _delegate(name: str | None, options: Sequence[str]) -> Any:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from .cli_options import counted
 from .comparison.bisection import Bisection
 from .comparison.result import UNSEEN, Comparison, GroupResult
 from .explanation import spans
@@ -19,17 +20,17 @@ MOST_OPS, MOST_NAME = 3, 32
 
 def print_comparison(result: Comparison) -> None:
     """Prints the verdict, the groups that are wrong, and what was not looked into."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     run = result.facts
     ending = ", interrupted" if run.interrupted else ""
-    samples = f"{run.samples} sample{'' if run.samples == 1 else 's'}"
+    samples = counted(run.samples, "sample")
     color = "green" if result.ok else "red"
     console.print(
         f"{escape(run.model)}: {escape(run.delegate)} beside {escape(run.reference)}, {run.mode}, "
         f"{samples} ({escape(run.source)}){ending}: [bold {color}]{result.verdict}[/]"
     )
     if result.ranking:
-        console.print(_table(result))
+        console.print(_table(result), soft_wrap=False)
         first = result.first_divergence
         assert first is not None
         more = len(result.ranking) - SHOWN
@@ -84,15 +85,16 @@ def _nodes(group: GroupResult) -> str:
 
 def print_bisection(found: Bisection) -> None:
     """Prints the nodes, or that there are none."""
-    console = Console(highlight=False)
-    tried = f"{found.trials} sets of the {found.delegated} nodes of {escape(found.delegate)} tried"
+    console = Console(highlight=False, soft_wrap=True)
+    nodes = f"{counted(found.delegated, 'node')} of {escape(found.delegate)}"
+    tried = f"{counted(found.trials, 'set')} of the {nodes} tried"
     if not found.nodes:
         console.print(f"the outputs are right with all nodes on it ({tried})")
         return
     table = Table("subgraph", "node", "operator", title="the least set that is wrong")
     for suspect in found.nodes:
         table.add_row(str(suspect.graph), str(suspect.node), escape(suspect.op))
-    console.print(table)
+    console.print(table, soft_wrap=False)
     console.print(f"largest error of the outputs {found.error:.3g}; {tried}")
     if not found.rest_is_right:
         console.print("without them the outputs are wrong, too: exclude them and bisect again")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from .cli_options import counted
 from .explanation import Explanation, spans
 from .plugins import LoadedDelegate, load_delegate
 
@@ -47,14 +48,10 @@ def summary(places: Explanation) -> str:
     nodes = Counter(node.owner for graph in places.subgraphs for node in graph.nodes)
     parts = Counter(part.owner for graph in places.subgraphs for part in graph.partitions)
     return ", ".join(
-        f"{owner} {_count(count, 'node')}"
-        + ("" if owner == CPU else f" in {_count(parts[owner], 'partition')}")
+        f"{owner} {counted(count, 'node')}"
+        + ("" if owner == CPU else f" in {counted(parts[owner], 'partition')}")
         for owner, count in nodes.items()
     )
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def print_places(console: Console, graph: Mapping[str, Any]) -> None:

@@ -44,6 +44,15 @@ NumThreads = Annotated[
 ]
 
 
+def counted(count: int, what: str) -> str:
+    """`1 node`, `2 nodes`."""
+    return f"{count} {what}" + ("" if count == 1 else "s")
+
+
+def one_line(text: str) -> str:
+    return "; ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+
+
 @contextlib.contextmanager
 def reported() -> Iterator[None]:
     """Turns a failing model or input into one line on stderr and exit code 1."""
@@ -52,7 +61,7 @@ def reported() -> Iterator[None]:
             warnings.simplefilter("always")
             yield
     except (ValueError, RuntimeError, OSError, ImportError) as error:
-        typer.echo(f"litegpu: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"litegpu: {one_line(str(error)) or type(error).__name__}", err=True)
         raise typer.Exit(1) from error
     for warning in caught:
-        typer.echo(f"litegpu: warning: {' '.join(str(warning.message).split())}", err=True)
+        typer.echo(f"litegpu: warning: {one_line(str(warning.message))}", err=True)

@@ -20,6 +20,7 @@ from .cli_options import (
     ModelFile,
     NumThreads,
     Seed,
+    one_line,
     reported,
 )
 from .entry import entry
@@ -71,7 +72,7 @@ def run_profile(
     else:
         show(found, top)
     for warning in found.warnings:
-        typer.echo(f"litegpu: warning: {' '.join(warning.split())}", err=True)
+        typer.echo(f"litegpu: warning: {one_line(warning)}", err=True)
 
 
 def show(found: Profile, top: int) -> None:
@@ -82,6 +83,7 @@ def show(found: Profile, top: int) -> None:
         f"[bold]{escape(found.model)}[/bold]  {plain:,.3f} ms an invoke (median of "
         f"{found.plain.runs}); {profiled:,.3f} ms while profiled",
         highlight=False,
+        soft_wrap=True,
     )
     for name, device in found.devices.items():
         console.print(f"{escape(name)}: {escape(device)}", highlight=False)
@@ -133,10 +135,11 @@ def _work(found: Profile, top: int) -> Table:
 
 def _partitions(found: Profile) -> Table:
     table = Table(
-        "nodes",
-        "runs on",
-        *_right("µs", "kernels", "upload", "download", "rest", "bytes up", "bytes down"),
+        Column("nodes", min_width=5),
+        Column("runs on", min_width=6),
+        *_right("µs", "kernels", "upload", "download", "rest", "bytes\nup", "bytes\ndown"),
         title="partitions on delegates, µs an invoke",
+        collapse_padding=True,
     )
     for part in found.partitions:
         table.add_row(

@@ -39,7 +39,7 @@ def run_model(options: RunOptions, delegates: Sequence[Any] | None) -> None:
         load = time.perf_counter() - started
         entered = entry(interpreter._model, options.signature)
         values = input_values(entered, options.inputs, options.seed, options.pixels)
-        labels = None if options.labels is None else options.labels.read_text().split("\n")
+        labels = None if options.labels is None else _lines(options.labels)
         if options.signature is None:
             outputs, timings = _run_main(interpreter, entered, values, load, options.runs)
         else:
@@ -50,6 +50,13 @@ def run_model(options: RunOptions, delegates: Sequence[Any] | None) -> None:
         print(f"ran on: {summary(places)}")
     if options.output is not None:
         write(options.output, entered, outputs)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text: {error}") from error
 
 
 def _run_main(

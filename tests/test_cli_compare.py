@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from litegpu.cli import app
 from litegpu.schema.reader import open_model
+from typer.testing import CliRunner
 
 from .test_cli import call, failure
 from .test_comparison import CLASSIFIER, FOUR, POOL
@@ -118,7 +120,7 @@ def test_extract(tmp_path: Path) -> None:
     model, inputs = tmp_path / "sub.tflite", tmp_path / "sub.npz"
     result = call("extract", CLASSIFIER, "--nodes", "12..15", "-o", model, "--inputs", inputs)
     assert result.exit_code == 0, result.output
-    assert "4 nodes, 1 inputs, 1 outputs" in result.stdout
+    assert "4 nodes, 1 input, 1 output" in result.stdout
     assert len(open_model(model).graphs[0].nodes) == 4
     compared = call("compare", model, "--delegate", REFERENCE, "-i", inputs)
     assert compared.exit_code == 0
@@ -141,3 +143,27 @@ def test_ctrl_c_gives_the_report_so_far(tmp_path: Path) -> None:
     facts = json.loads(path.read_text())["facts"]
     assert facts["interrupted"]
     assert 0 < facts["samples"] < 1000000
+
+
+def test_json_alone_on_stdout(four: Path) -> None:
+    result = call("compare", four, *fault("bias", "t2"), "--json", "-")
+    assert result.exit_code == 1, result.output
+    assert json.loads(result.stdout)["verdict"] == "wrong"
+
+
+@pytest.mark.parametrize("option", ["--json", "--html", "--model-explorer"])
+def test_reports_that_cannot_be_written_are_named(four: Path, tmp_path: Path, option: str) -> None:
+    path = tmp_path / "missing" / "report"
+    result = call("compare", four, "--delegate", REFERENCE, option, path)
+    assert result.exit_code == 1
+    assert "ok" in result.stdout
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("litegpu: ")
+    assert str(path) in line
+
+
+def test_sentences_are_not_broken_by_narrow_terminals(four: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["compare", str(four), "--delegate", REFERENCE], env={"COLUMNS": "30"}
+    )
+    assert result.stdout.count("\n") == 1
