@@ -74,8 +74,9 @@ def benchmark(
     effort = Effort(num_runs, warmup_runs, min_secs, max_secs, warmup_min_secs, run_delay)
     path = Path(model)
     names = _InputNames(load(path, None))
+    listed = [delegates] if isinstance(delegates, str) else delegates
     configurations = [
-        [Configuration(name, options, size, threads) for name, options in map(_named, delegates)]
+        [Configuration(name, options, size, threads) for name, options in map(_named, listed)]
         for size, threads in itertools.product(batch, num_threads)
     ]
     for size in batch:

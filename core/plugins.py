@@ -31,7 +31,7 @@ DEFAULTS = ("cuda", "opencl")
 """Delegates that run by default where they are installed and find a real GPU: the first that does.
 """
 
-INSTALL = {"cuda": "litegpu[cuda13] or litegpu[cuda12]", "opencl": "litegpu[opencl]"}
+INSTALL = {"cuda": "'litegpu[cuda13]' or 'litegpu[cuda12]'", "opencl": "'litegpu[opencl]'"}
 
 _registered: dict[str, Factory] = {}
 
@@ -92,6 +92,20 @@ def load_delegate(
             f"Failed to load delegate from {name}\nit has no {', '.join(missing)}"
         )
     return LoadedDelegate(name, given, delegate, policy)
+
+
+def as_delegate(given: Any) -> Any:
+    """The delegate of this name, as `load_delegate` finds it, or a delegate as it is; TypeError
+    for anything else."""
+    if isinstance(given, str):
+        return load_delegate(given)
+    missing = missing_members(given)
+    if missing:
+        raise TypeError(
+            f"a delegate or the name of one expected; {type(given).__name__!r} object has no "
+            f"attribute {missing[0]!r}"
+        )
+    return given
 
 
 def missing_members(delegate: Any) -> list[str]:

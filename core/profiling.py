@@ -16,6 +16,7 @@ from .benchmark_result import Steady
 from .benchmarking import environment
 from .graph import Model
 from .interpreter import Interpreter
+from .plugins import as_delegate
 from .profile_result import PartitionTime, Profile, WorkTime, by_partition
 from .random_inputs import random_values
 from .tracing import DOWNLOAD, INVOKE, KERNEL, NODE, UPLOAD, Span, Tracer
@@ -37,13 +38,15 @@ def profile(
 ) -> Profile:
     """How long every node, partition and transfer takes, per invoke.
 
-    `delegates` are what `Interpreter` takes as `experimental_delegates`. `inputs` are arrays by
-    position; inputs without one are random. After `warmup_runs` the model runs `num_runs` times as
-    it is, and as often with every step timed: CPU nodes by the host's clock, kernels by the
-    device's, where the delegate tells (`run_timed`).
+    `delegates` are what `Interpreter` takes as `experimental_delegates`, or names. `inputs` are
+    arrays by position; inputs without one are random. After `warmup_runs` the model runs `num_runs`
+    times as it is, and as often with every step timed: CPU nodes by the host's clock, kernels by
+    the device's, where the delegate tells (`run_timed`).
     """
     path = Path(model)
-    with Interpreter(path, None, delegates, num_threads) as interpreter:
+    names = [delegates] if isinstance(delegates, str) else delegates
+    chosen = None if names is None else [as_delegate(d) for d in names]
+    with Interpreter(path, None, chosen, num_threads) as interpreter:
         _set_inputs(interpreter, inputs or {}, seed)
         return profile_interpreter(
             interpreter,
@@ -91,6 +94,8 @@ def _set_inputs(interpreter: Interpreter, inputs: Mapping[int, Any], seed: int) 
     rng = np.random.default_rng(seed)
     graph = interpreter._model.graphs[0]
     values = {}
+    for position in inputs.keys() - range(len(graph.inputs)):
+        raise ValueError(f"the model has no input {position!r}; it has {len(graph.inputs)}")
     for position, t in enumerate(graph.inputs):
         tensor = graph.tensors[t]
         given = position in inputs

@@ -77,7 +77,8 @@ def create(
     from .lowering.context import Options
     from .tuning import Tuner
 
-    check_options(precision, PRECISIONS, memory_limit)
+    switches = {"check_finite": check_finite, "graphs": graphs, "tune": tune}
+    check_options(precision, PRECISIONS, memory_limit, **switches)
     if outputs not in ("host", "device"):
         raise ValueError(f"option outputs is {outputs!r}; 'host' or 'device' expected")
     chosen = CudaDevice(choose(device), cache_dir, memory_limit, graphs)

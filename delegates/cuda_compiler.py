@@ -9,7 +9,7 @@ from litegpu.errors import DelegateLoadError
 from .device import DeviceInfo
 from .kernel_cache import KernelCache
 
-INSTALL = "pip install litegpu[cuda13], or litegpu[cuda12] for a driver of CUDA 12"
+INSTALL = "pip install 'litegpu[cuda13]', or 'litegpu[cuda12]' for a driver of CUDA 12"
 OPTIONS = ("--std=c++17", "--diag-suppress=177", "--device-as-default-execution-space")
 
 

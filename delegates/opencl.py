@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 NO_ICD = (
     "OpenCL finds no platform. Install your GPU's driver with its OpenCL ICD, or a CPU "
     "implementation: "
-    "pip install litegpu[opencl] brings PoCL."
+    "pip install 'litegpu[opencl]' brings PoCL."
 )
 
 PRECISIONS = ("fp32", "fp16")
@@ -44,7 +44,7 @@ def _cl() -> Any:
         import pyopencl
     except ImportError as error:
         raise DelegateLoadError(
-            "The OpenCL delegate needs PyOpenCL: pip install litegpu[opencl]"
+            "The OpenCL delegate needs PyOpenCL: pip install 'litegpu[opencl]'"
         ) from error
     return pyopencl
 
@@ -65,7 +65,7 @@ def create(
     from .gpu import GpuDelegate
     from .lowering.context import Options
 
-    check_options(precision, PRECISIONS, memory_limit)
+    check_options(precision, PRECISIONS, memory_limit, check_finite=check_finite)
     chosen = OpenCLDevice(choose(device), cache_dir, memory_limit)
     return GpuDelegate("opencl", chosen, Options(precision), check_finite)
 

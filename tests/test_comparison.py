@@ -478,6 +478,7 @@ def test_samples_are_drawn_as_they_are_needed() -> None:
         ({"inputs": []}, "the inputs have no samples"),
         ({"inputs": {"z": 1}}, "no input 'z'; its inputs: 0='t0'"),
         ({"delegate": "gremlin"}, "No delegate is called 'gremlin'"),
+        ({"tolerances": {"nothing": 1}}, "tolerance of 'nothing': no type"),
     ],
 )
 def test_bad_arguments(options: dict[str, Any], message: str) -> None:
@@ -518,3 +519,9 @@ def test_ranking_names_where_an_error_began() -> None:
     assert errors[0] == 0 < errors[1] < errors[2] < errors[3]
     assert result.ranking[0].nodes == (1,)
     assert result.groups[0].verdict == "ok"
+
+
+@pytest.mark.parametrize("delegate", [None, [Showing()], 3])
+def test_what_is_no_delegate_is_refused(delegate: Any) -> None:
+    with pytest.raises(TypeError, match="a delegate or the name of one expected"):
+        litegpu.compare(FOUR, delegate)

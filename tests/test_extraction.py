@@ -13,9 +13,10 @@ import pytest
 from litegpu import Interpreter
 from litegpu.comparison.extraction import node_indices
 from litegpu.comparison.result import Tolerance
-from litegpu.graph import Graph, Model, Tensor
+from litegpu.graph import Graph, Model, Node, Tensor
 from litegpu.reference_delegate import ReferenceDelegate
 from litegpu.schema import options as o
+from litegpu.schema.enums import TensorType
 from litegpu.schema.reader import open_model
 from litegpu.schema.writer import write_model
 from litegpu.testing_cases import trial_cases
@@ -210,13 +211,13 @@ def test_the_sample_is_that_of_the_worst_error(tmp_path: Path) -> None:
 
 def test_tolerances_go_into_the_script(tmp_path: Path) -> None:
     planted = loaded("scale", FOUR, 1)
-    given = {"t2": Tolerance(absolute=0.25), "float32": 1e-5}
+    given = {"t2": Tolerance(absolute=0.25), "float32": 1e-5, "t4": 0.5}
     litegpu.compare(FOUR, planted, mode="isolated", repro=tmp_path, tolerances=given)
-    assert (
-        "Tolerance(relative=0.0, of_largest=0.0, absolute=0.25)"
-        in (tmp_path / "repro.py").read_text()
-    )
-    assert script(tmp_path).returncode == 1
+    text = (tmp_path / "repro.py").read_text()
+    assert "Tolerance(relative=0.0, of_largest=0.0, absolute=0.25)" in text
+    assert "t4" not in text, "the model of the script has no such tensor"
+    shown = script(tmp_path)
+    assert (shown.returncode, shown.stderr) == (1, "")
 
 
 def test_a_delegate_that_is_an_object_must_be_named(tmp_path: Path) -> None:
@@ -230,3 +231,54 @@ def test_a_delegate_that_is_an_object_must_be_named(tmp_path: Path) -> None:
 def test_nothing_is_written_where_nothing_is_wrong(tmp_path: Path) -> None:
     litegpu.compare(FOUR, ReferenceDelegate(), repro=tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+WEIGHTS = np.arange(3, dtype=np.float16) - 1
+
+
+def on_computed_weights() -> bytes:
+    """y = (x + weights) + weights, where weights are dequantised from constants."""
+    shape, half = (3,), TensorType.FLOAT16
+    tensors = (
+        Tensor("x", shape, F32),
+        Tensor("half", shape, half, data=WEIGHTS.view(np.uint8)),
+        Tensor("weights", shape, F32),
+        Tensor("sum", shape, F32),
+        Tensor("y", shape, F32),
+    )
+    dequantize = Node("DEQUANTIZE", 2, (1,), (2,), o.DequantizeOptions())
+    nodes = (dequantize, models.add_node(0, 2, 3), models.add_node(3, 2, 4))
+    return write_model(Model((Graph(tensors, nodes, (0,), (4,), "main"),)))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "added"), [([0], {"weights": 0}), ([0, 1], {"weights": 0, "sum": 1}), ([2], {"y": 2})]
+)
+def test_nodes_that_are_computed_before_the_model_runs(
+    nodes: list[int], added: dict[str, int], tmp_path: Path
+) -> None:
+    x, weights = np.float32([5, 6, 7]), WEIGHTS.astype(np.float32)
+    values = {name: weights + (x + weights * (k - 1) if k else 0) for name, k in added.items()}
+    found = litegpu.extract(on_computed_weights(), nodes, {0: x})
+    assert [n.op for n in found.model.graphs[0].nodes] == ["DEQUANTIZE", "ADD", "ADD"][
+        nodes[0] : nodes[-1] + 1
+    ]
+    assert set(found.outputs) == set(values)
+    path, inputs = written(found, tmp_path)
+    given = [inputs[name] for name in found.inputs]
+    for name, got in zip(found.outputs, run(path, inputs), strict=True):
+        np.testing.assert_array_equal(found.outputs[name], values[name])
+        np.testing.assert_array_equal(got, values[name])
+    for name, got in zip(found.outputs, oracle.run(path.read_bytes(), given), strict=True):
+        np.testing.assert_array_equal(got, values[name])
+
+
+@pytest.mark.parametrize("nodes", [3, None, [1.5], ["a"], [], "2-99"])
+def test_nodes_that_are_none_are_refused(nodes: Any) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        litegpu.extract(CLASSIFIER, nodes)
+
+
+def test_a_sample_is_needed() -> None:
+    with pytest.raises(ValueError, match="no samples"):
+        litegpu.extract(CLASSIFIER, "0", [])

@@ -214,3 +214,12 @@ def test_command_prints_tables_json_and_a_trace(model: Path, tmp_path: Path) -> 
     assert found["schema"] == 1
     assert [work["ops"] for work in found["work"]] == [["ADD"], ["ADD"]]
     assert found["plain"]["runs"] == 2
+
+
+def test_delegates_by_name_and_inputs_that_are_none(model: Path) -> None:
+    name = "litegpu.reference_delegate:ReferenceDelegate"
+    for given in (name, [name]):
+        found = litegpu.profile(model, given, num_runs=1)
+        assert {work.owner for work in found.work} != {"cpu"}
+    with pytest.raises(ValueError, match="the model has no input 5"):
+        litegpu.profile(model, inputs={5: np.zeros(1, np.float32)})

@@ -16,14 +16,14 @@ from ..graph import Graph, Model, Node
 from ..ops.registry import Op
 from ..partition import Partition
 from ..pictures import Normalization, Pixels
-from ..plugins import LoadedDelegate, load_delegate
+from ..plugins import LoadedDelegate, as_delegate
 from .metrics import Metrics
 from .result import plain
 from .running import precision
 from .samples import Sample, open_any, source
 from .sides import Side
 from .structure import units
-from .tolerances import Tolerances
+from .tolerances import Tolerances, require_known
 from .tolerances import tolerances as tolerances_of
 
 NodeId = tuple[int, int]
@@ -85,8 +85,9 @@ def bisect(
     arguments are those of `compare`. Least means that no node can be left out, not that there is no
     smaller set.
     """
-    compared = load_delegate(delegate) if isinstance(delegate, str) else delegate
+    compared = as_delegate(delegate)
     entered = entry(open_any(model), signature)
+    require_known(tolerances, entered.model)
     given = list(source(entered, inputs, samples, seed, pixels).samples)
     if not given:
         raise ValueError("the inputs have no samples")

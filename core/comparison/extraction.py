@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from ..custom_ops import CustomOps, registered
 from ..cut import cut
 from ..delegation import resolved
+from ..dtypes import decode
 from ..entry import Entry, entry
 from ..graph import Array, Graph, Model, Tensor
 from ..ops.registry import Op
@@ -62,8 +63,10 @@ def extract(
     made = open_any(model)
     entered = entry(made, signature)
     chosen = node_indices(nodes, len(entered.graph.nodes))
-    samples = source(entered, inputs, 1, seed, pixels).samples
-    return extract_at(entered, chosen, next(samples), registered(custom_op_registerers))
+    sample = next(source(entered, inputs, 1, seed, pixels).samples, None)
+    if sample is None:
+        raise ValueError("the inputs have no samples")
+    return extract_at(entered, chosen, sample, registered(custom_op_registerers))
 
 
 def extract_at(
@@ -84,12 +87,12 @@ def extract_at(
     taken, made = border(shaped, nodes)
     read = _read_elsewhere(shaped, nodes)
     given = [t for t in made if t in read] or list(made)
-    small = cut(shaped, nodes, taken, given)
+    small = cut(_unknown(shaped, made), nodes, taken, given)
     if any(True for n in nodes for _ in called(shaped.nodes[n].options)):
         small = Model((small.graphs[0], *entered.model.graphs[1:]))
     found = trace[0]
     before = [_value(shaped, found, nodes, t) for t in taken]
-    after = [found.values[t] for t in given]
+    after = [_value(shaped, found, nodes, t) for t in given]
     return Extract(
         small,
         tuple(nodes),
@@ -104,9 +107,20 @@ def _read_elsewhere(graph: Graph, nodes: Sequence[int]) -> set[int]:
     return {t for node in others for t in node.inputs} | set(graph.outputs)
 
 
+def _unknown(graph: Graph, tensors: Iterable[int]) -> Graph:
+    """The graph without the data of tensors that were computed before it ran."""
+    changed = list(graph.tensors)
+    for t in tensors:
+        changed[t] = replace(changed[t], data=None)
+    return replace(graph, tensors=tuple(changed))
+
+
 def _value(graph: Graph, run: Invocation, nodes: Sequence[int], tensor: int) -> Array:
     if graph.tensors[tensor].is_variable:
         return next(run.before[n, tensor] for n in nodes if (n, tensor) in run.before)
+    data = graph.tensors[tensor].data
+    if tensor not in run.values and data is not None:
+        return decode(data, graph.tensors[tensor].dtype, graph.tensors[tensor].shape)
     if tensor not in run.values:
         name = graph.tensors[tensor].name
         raise ValueError(f"tensor {tensor} ({name!r}), which the nodes read, has no value")
@@ -142,8 +156,10 @@ def node_indices(nodes: str | Iterable[int], count: int) -> list[int]:
                 raise ValueError(f"nodes {nodes!r}: numbers, and spans such as 12..15, expected")
             first = int(span[1])
             found.update(range(first, int(span[2] or first) + 1))
+    elif isinstance(nodes, Iterable) and all(hasattr(n, "__index__") for n in nodes):
+        found = {int(n) for n in nodes}
     else:
-        found = set(nodes)
+        found = set()
     if not found or min(found) < 0 or max(found) >= count:
         raise ValueError(f"nodes {nodes!r}: indices from 0 to {count - 1} expected")
     return sorted(found)

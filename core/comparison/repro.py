@@ -17,6 +17,7 @@ from ..plugins import LoadedDelegate
 from .extraction import extract_at
 from .result import GroupResult, RunFacts, Tolerance
 from .samples import Sample
+from .tolerances import known
 
 SCRIPT = Template('''\
 """$title
@@ -88,14 +89,15 @@ def write_repro(
         library = _portable(delegate.library)
         options = {k: v for k, v in delegate.options.items() if k not in PLACED}
         options["min_nodes_per_partition"] = 1
+    limits = known(tolerances, found.model) if isinstance(tolerances, Mapping) else tolerances
     script = SCRIPT.substitute(
         title=_title(group, run),
-        imports=_imports(tolerances),
+        imports=_imports(limits),
         library=repr(library),
         options=repr(options),
         mode=repr(run.mode),
         reference=repr(run.reference if run.reference == "litert" else "cpu"),
-        tolerances=repr(dict(tolerances) if isinstance(tolerances, Mapping) else tolerances),
+        tolerances=repr(limits),
     )
     (folder / "repro.py").write_text(script)
 

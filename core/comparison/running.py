@@ -13,7 +13,7 @@ from ..entry import Entry, entry
 from ..graph import Model
 from ..ops.registry import Op
 from ..pictures import Normalization, Pixels
-from ..plugins import LoadedDelegate, load_delegate
+from ..plugins import LoadedDelegate, as_delegate
 from .ledger import Ledger
 from .litert import LiteRT
 from .repro import write_repro
@@ -21,6 +21,7 @@ from .result import Comparison
 from .run import Progress, Run
 from .samples import open_any, source
 from .sides import Reference, Side
+from .tolerances import require_known
 from .tolerances import tolerances as tolerances_of
 
 MODES = ("cumulative", "isolated")
@@ -59,14 +60,15 @@ def compare(
     Where something is wrong, `repro` is a folder that gets a model of the worst nodes, their inputs
     and a script that shows it.
 
-    Raises ValueError for arguments that make no sense, and RuntimeError where a side cannot run
-    the model.
+    Raises ValueError or TypeError for arguments that make no sense, and RuntimeError where a side
+    cannot run the model.
     """
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}; {' or '.join(map(repr, MODES))} expected")
     started = time.perf_counter()
-    compared = load_delegate(delegate) if isinstance(delegate, str) else delegate
+    compared = as_delegate(delegate)
     made = open_any(model)
+    require_known(tolerances, made)
     custom_ops = registered(custom_op_registerers)
     entered = entry(made, signature)
     given = source(entered, inputs, samples, seed, pixels)
@@ -109,5 +111,4 @@ def _reference(
         return LiteRT(entered)
     if reference == "cpu":
         return Side(entered, (), custom_ops)
-    other = load_delegate(reference) if isinstance(reference, str) else reference
-    return Side(entered, [other], custom_ops, preserve_all=mode == "isolated")
+    return Side(entered, [as_delegate(reference)], custom_ops, preserve_all=mode == "isolated")

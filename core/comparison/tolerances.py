@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..dtypes import NUMPY
-from ..graph import Tensor
+from ..graph import Model, Tensor
 from ..schema.enums import TensorType
 from .result import Tolerance
 
@@ -40,6 +40,10 @@ COARSER = {"isolated": 128.0, "cumulative": 32.0}
 `NARROW`: the significand of operands has 10 bits in place of 23."""
 
 
+TYPES = {t.name.lower(): t for t in NUMPY}
+"""Types by the names that tolerances go by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tolerances:
     """The tolerance of every tensor. What is given by name (a pattern as of `fnmatch`) goes before
@@ -50,7 +54,7 @@ class Tolerances:
 
     def of(self, tensor: Tensor) -> Tolerance:
         for pattern in reversed(list(self.by_name)):
-            if tensor.name == pattern or fnmatchcase(tensor.name, pattern):
+            if _fits(tensor, pattern):
                 return self.by_name[pattern]
         return self.by_type.get(tensor.dtype.name.lower(), EXACT)
 
@@ -72,14 +76,34 @@ def tolerances(given: Mapping[str, Any] | float | None, mode: str, precision: st
     if not isinstance(given, Mapping):
         given = dict.fromkeys(by_type, given)
     by_name = {}
-    types = {t.name.lower(): t for t in NUMPY}
     for key, value in given.items():
-        dtype = types.get(key.lower())
+        dtype = TYPES.get(key.lower())
         if dtype is None:
             by_name[key] = _tolerance(key, value, None)
         else:
             by_type[key.lower()] = _tolerance(key, value, dtype)
     return Tolerances(by_type, by_name)
+
+
+def known(given: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """Those of the given tolerances that are about a type, or fit the name of a tensor."""
+    tensors = [tensor for graph in model.graphs for tensor in graph.tensors]
+    return {
+        key: value
+        for key, value in given.items()
+        if key.lower() in TYPES or any(_fits(tensor, key) for tensor in tensors)
+    }
+
+
+def require_known(given: Mapping[str, Any] | float | None, model: Model) -> None:
+    """ValueError where a tolerance is about nothing in the model."""
+    if isinstance(given, Mapping):
+        for key in given.keys() - known(given, model):
+            raise ValueError(f"tolerance of {key!r}: no type, and no tensor of the model, is that")
+
+
+def _fits(tensor: Tensor, pattern: str) -> bool:
+    return tensor.name == pattern or fnmatchcase(tensor.name, pattern)
 
 
 def _tolerance(key: str, value: Any, dtype: TensorType | None) -> Tolerance:

@@ -162,6 +162,7 @@ def test_device_by_index_or_name(module: Any, wanted: Any, index: int) -> None:
         ({"device": 7}, "no CUDA device is called 7; there are: 0 CUDA on CPU"),
         ({"precision": "fp8"}, "precision is 'fp8'; 'fp32' or 'tf32' or 'fp16' expected"),
         ({"memory_limit": "much"}, "memory_limit is 'much'; a number of bytes expected"),
+        ({"graphs": "no"}, "graphs is 'no'; true or false expected"),
         ({"colour": "red"}, "no option 'colour'; it has .*graphs.*"),
     ],
 )

@@ -92,6 +92,7 @@ def test_device_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"device": "Cray-1"}, "no OpenCL device is called 'Cray-1'; there are: 0:0 "),
         ({"precision": "tf32"}, "precision is 'tf32'; 'fp32' or 'fp16' expected"),
         ({"memory_limit": -1}, "memory_limit is -1; a number of bytes expected"),
+        ({"check_finite": "no"}, "check_finite is 'no'; true or false expected"),
         ({"fallback": "maybe"}, "fallback is 'maybe'"),
         ({"colour": "red"}, "no option 'colour'; it has .*cache_dir.*check_finite.*device"),
     ],
