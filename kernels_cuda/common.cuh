@@ -1,9 +1,11 @@
 // What every kernel may use, by the names of common.clh. Needs no header: NVRTC alone compiles it.
 
-// OpenCL's names of types. `long` has 64 bits on every system; such literals are written 1LL.
+// OpenCL's names of types. `long` has 64 bits on every system; such literals are written 1LL. `char`
+// is signed, which C++ leaves to the host.
 #define long long long
 #define ulong unsigned long
 typedef unsigned char uchar;
+#define char signed char
 typedef unsigned short ushort;
 typedef unsigned int uint;
 

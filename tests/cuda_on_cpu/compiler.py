@@ -24,7 +24,7 @@ RUNTIME = ("scheduler.cpp", "fiber.h", "place.h")
 HEADERS = ("cuda.h", "place.h")
 
 COMMON = ("-std=c++17", "-shared", "-fPIC", "-w", f"-I{HERE}", "-fno-math-errno")
-KERNEL = ("-O1", "-fwrapv", "-fno-strict-aliasing", "-fsigned-char")
+KERNEL = ("-O1", "-fwrapv", "-fno-strict-aliasing", "-funsigned-char")
 """As CUDA does it: integers wrap, and memory is read as any type."""
 
 CONTRACTED = ("-mfma", "-ffp-contract=fast", "-fexpensive-optimizations")

@@ -286,13 +286,14 @@ template <class... A> static inline const unsigned* sizes(void (*)(A...)) {
 }
 }  // namespace cuda_on_cpu
 
-extern char __start_shared_memory[] __attribute__((weak, visibility("hidden")));
-extern char __stop_shared_memory[] __attribute__((weak, visibility("hidden")));
+using PlainChar = char;  // Kernels give `char` another meaning.
+extern PlainChar __start_shared_memory[] __attribute__((weak, visibility("hidden")));
+extern PlainChar __stop_shared_memory[] __attribute__((weak, visibility("hidden")));
 
 #define CUDA_ON_CPU_ENTRY(kernel)                                                            \
   extern "C" void cuda_on_cpu_entry(void** args) { cuda_on_cpu::call(&kernel, args); }       \
   extern "C" const unsigned* cuda_on_cpu_sizes() { return cuda_on_cpu::sizes(&kernel); }     \
-  extern "C" char* cuda_on_cpu_shared(size_t* size) {                                        \
+  extern "C" PlainChar* cuda_on_cpu_shared(size_t* size) {                                   \
     *size = __stop_shared_memory - __start_shared_memory;                                    \
     return __start_shared_memory;                                                            \
   }
