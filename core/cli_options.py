@@ -50,7 +50,9 @@ def counted(count: int, what: str) -> str:
 
 
 def one_line(text: str) -> str:
-    return "; ".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+    """The lines of a text as one, with semicolons between those that are not sentences."""
+    lines = (" ".join(line.split()) for line in text.splitlines() if line.strip())
+    return "; ".join(lines).replace(".; ", ". ")
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from litegpu import Interpreter, __version__, pictures
 from litegpu.cli import app
+from litegpu.cli_options import one_line
 from litegpu.graph import Quantization, Tensor
 from litegpu.ops.registry import BUILTIN, CUSTOM
 from litegpu.schema.enums import TensorType
@@ -297,3 +298,8 @@ def test_module_runs_as_a_program(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.startswith("litegpu: Could not open 'missing.tflite'")
+
+
+def test_lines_of_errors_are_told_apart() -> None:
+    assert one_line("Failed to load\n  option x is 1\n") == "Failed to load; option x is 1"
+    assert one_line("A sentence.\nAnother one.") == "A sentence. Another one."
