@@ -154,7 +154,9 @@ class ExecutionPlan:
 
     def set_inputs(self, values: Sequence[Array]) -> None:
         for tensor, value in zip(self.graph.inputs, values, strict=True):
-            np.copyto(self.space.array(tensor), value)
+            array = self.space.array(tensor)
+            if array is not value:
+                np.copyto(array, value)
 
     def take_inputs(self, other: ExecutionPlan) -> None:
         """Copies the inputs of another plan of the same graph whose shapes are the same."""

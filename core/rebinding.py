@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class Rebinding:
     """Runs a node with the step bound last as long as its inputs' memory and deciding values stay
-    the same."""
+    the same; with one of `Op.anew` always."""
 
     def __init__(self, space: Workspace, node: Node, index: int, op: Op) -> None:
         self._space = space
@@ -39,6 +39,8 @@ class Rebinding:
         return [None if t == ABSENT else self._space.arrays[t] for t in self._node.inputs]
 
     def _is_current(self) -> bool:
+        if self._op.anew is not None:
+            return True
         arrays = self._arrays()
         return (
             self._op.pure
@@ -53,6 +55,8 @@ class Rebinding:
         try:
             shapes = self._op.prepare(ctx)
             check_outputs(node, shapes)
+            if self._op.anew is not None:
+                return self._op.anew(ctx)
             for tensor, shape in zip(node.outputs, shapes, strict=False):
                 if tensor != ABSENT and shape is not None:
                     space.define(tensor, tuple(shape))

@@ -22,6 +22,7 @@ class Call:
         self._index = index
         self._shapes: list[Shape] | None = None
         self._plan: ExecutionPlan | None = None
+        self._moved: frozenset[int] = frozenset()
 
     @property
     def graph(self) -> Graph:
@@ -38,19 +39,23 @@ class Call:
         return [plan.shapes[t] for t in plan.graph.outputs]
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
-        """Copies the inputs in, runs the graph, and returns the memory of its outputs."""
+        """Copies the inputs in, runs the graph, and returns the memory of its outputs.
+
+        An input that comes out in another position is copied: setting that one would change it.
+        """
         plan = self._select([value.shape for value in inputs])
         plan.set_inputs(inputs)
         plan.run()
         return [
-            value.copy() if t in plan.graph.inputs else value
-            for t, value in zip(plan.graph.outputs, plan.outputs(), strict=True)
+            value.copy() if position in self._moved else value
+            for position, value in enumerate(plan.outputs())
         ]
 
     def _select(self, shapes: list[Shape]) -> ExecutionPlan:
         if self._plan is None or shapes != self._shapes:
             self._plan = self._make(shapes)
             self._shapes = shapes
+            self._moved = _moved(self._plan.graph)
         return self._plan
 
     def _make(self, shapes: list[Shape]) -> ExecutionPlan:
@@ -61,3 +66,13 @@ class Call:
                 f"subgraph {self._index} takes {found} inputs; the node gives {len(shapes)}"
             )
         return self._session.plan(self._index, shapes)
+
+
+def _moved(graph: Graph) -> frozenset[int]:
+    """The positions of outputs that are inputs of other positions."""
+    inputs = graph.inputs
+    return frozenset(
+        position
+        for position, t in enumerate(graph.outputs)
+        if t in inputs and inputs[position : position + 1] != (t,)
+    )

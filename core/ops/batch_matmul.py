@@ -95,7 +95,7 @@ def hybrid_step(ctx: OpContext) -> Step:
 
     def step() -> None:
         rows = quantize_rows(x.reshape(-1, depth), asymmetric)
-        left = np.subtract(rows.values, rows.zero_points[:, None], dtype=dtype)
+        left = rows.values.astype(dtype, copy=False)
         right = weights.astype(dtype) if packed is None else packed
         sums = np.matmul(left.reshape(x.shape), right)
         scale = rows.scales.reshape(*x.shape[:-1], 1) * scales

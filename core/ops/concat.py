@@ -92,10 +92,17 @@ def concat_shape(ctx: OpContext) -> list[Shape]:
     if dtype == TensorType.INT8:
         require_same_scale(ctx.output_tensor(), *input_tensors(ctx))
     require_zero_point_zero(ctx.output_tensor(), *input_tensors(ctx))
+    return [concat_sizes(ctx)]
+
+
+def concat_sizes(ctx: OpContext) -> Shape:
+    """The shape of the output; raises OpError where those of the inputs do not fit."""
     axis = concat_axis(ctx)
-    ranks = {ctx.rank(i) for i in range(len(ctx.node.inputs))}
-    ctx.require(len(ranks) == 1, f"inputs have ranks {sorted(ranks)}; expected all the same")
-    return [joined_shape([ctx.shape(i) or (1,) for i in range(len(ctx.node.inputs))], axis)]
+    shapes = [ctx.shape(i) for i in range(len(ctx.node.inputs))]
+    ranks = {len(shape) for shape in shapes}
+    if len(ranks) != 1:
+        raise OpError(f"inputs have ranks {sorted(ranks)}; expected all the same")
+    return joined_shape([shape or (1,) for shape in shapes], axis)
 
 
 def rescaling_table(given: Tensor, wanted: Tensor) -> NDArray[np.uint8] | None:
@@ -120,14 +127,33 @@ def take_step(table: NDArray[np.uint8], x: Array, y: Array) -> Step:
     return lambda: np.copyto(y, table[x])
 
 
-@op("CONCATENATION", prepare=concat_shape, versions=(1, 7))
+def rescaling_tables(ctx: OpContext) -> list[NDArray[np.uint8] | None]:
+    """For each input the `rescaling_table` that it goes through, None where it is copied."""
+    if ctx.dtype(0) != TensorType.UINT8:
+        return [None] * len(ctx.node.inputs)
+    return [rescaling_table(tensor, ctx.output_tensor()) for tensor in input_tensors(ctx)]
+
+
+def concat_anew(ctx: OpContext) -> Step:
+    is_rescaled = any(table is not None for table in rescaling_tables(ctx))
+
+    def step() -> None:
+        y = ctx.define(0, concat_sizes(ctx))
+        if is_rescaled:
+            concatenation(ctx)()
+        else:
+            inputs = [np.atleast_1d(ctx.input(i)) for i in range(len(ctx.node.inputs))]
+            np.concatenate(inputs, concat_axis(ctx), y)
+
+    return step
+
+
+@op("CONCATENATION", prepare=concat_shape, versions=(1, 7), anew=concat_anew)
 def concatenation(ctx: OpContext) -> Step:
     y, axis = ctx.output(), concat_axis(ctx)
     inputs = [np.atleast_1d(ctx.input(i)) for i in range(len(ctx.node.inputs))]
     targets = parts(y, (x.shape[axis] for x in inputs), axis)
-    tables: list[NDArray[np.uint8] | None] = [None] * len(inputs)
-    if ctx.dtype(0) == TensorType.UINT8:
-        tables = [rescaling_table(tensor, ctx.output_tensor()) for tensor in input_tensors(ctx)]
+    tables = rescaling_tables(ctx)
     kept = [(t, x) for t, x, table in zip(targets, inputs, tables, strict=True) if table is None]
     steps = [copies(kept)] if kept else []
     steps += [

@@ -42,6 +42,7 @@ class Frame(Protocol):
     def shape(self, tensor: int) -> Shape: ...
     def value(self, tensor: int) -> Array: ...
     def array(self, tensor: int) -> Array: ...
+    def define(self, tensor: int, shape: Shape) -> None: ...
     def publish(self, tensor: int, values: Array) -> None: ...
     def scratch(self, shape: Shape, dtype: Any) -> Array: ...
     def subgraph(self, index: int) -> SubgraphCall: ...
@@ -122,8 +123,15 @@ class OpContext:
         self.output_tensor(j)
         return self.frame.array(self.node.outputs[j])
 
+    def define(self, j: int, shape: Shape) -> Array:
+        """The memory of output `j`, within a step of `Op.anew`, which from now on has this
+        shape."""
+        self.frame.define(self.node.outputs[j], shape)
+        return self.output(j)
+
     def publish(self, j: int, values: Array) -> None:
-        """Sets output `j`, within a step, where `prepare` gave None for its shape."""
+        """Sets output `j`, within a step, where `prepare` gave None for its shape, or of
+        `Op.anew`."""
         self.frame.publish(self.node.outputs[j], values)
 
     def scratch(self, shape: Shape, dtype: Any) -> Array:

@@ -75,10 +75,5 @@ def hybrid_scales(ctx: OpContext, channels: int, axis: int) -> Array:
 def quantize_images(x: Array, asymmetric: bool, centered: Array) -> Array:
     """Writes quantised values less their zero points to `centered`; returns each image's scale."""
     images = quantize_rows(x.reshape(len(x), -1), asymmetric)
-    np.subtract(
-        images.values,
-        images.zero_points[:, None],
-        out=centered.reshape(len(x), -1),
-        casting="unsafe",
-    )
-    return images.scales
+    np.copyto(centered.reshape(len(x), -1), images.values, casting="unsafe")
+    return images.scales[:, 0]

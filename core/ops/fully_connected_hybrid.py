@@ -59,9 +59,8 @@ def blockwise_step(
 
     def step() -> None:
         rows = quantize_rows(x, asymmetric=True)
-        centered = np.subtract(rows.values, rows.zero_points[:, None], dtype=np.float32)
-        np.matmul(centered, matrix.T, out=y)
-        np.multiply(y, rows.scales[:, None], out=y)
+        np.matmul(rows.values, matrix.T, out=y)
+        np.multiply(y, rows.scales, out=y)
         finish(ctx, y, options)
 
     return step

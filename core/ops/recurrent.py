@@ -53,8 +53,7 @@ def product_with(ctx: OpContext, positions: Sequence[int], asymmetric: bool) -> 
         return lambda rows: np.matmul(rows, columns)
     scales = [np.full(ctx.shape(i)[0], per_tensor(ctx.tensor(i))[0]) for i in positions]
     packed = hybrid_matrix(matrix, np.concatenate(scales), asymmetric)
-    kind = packed.values.dtype.type
-    return lambda rows: hybrid_product(quantize_rows(rows, asymmetric, kind), packed)
+    return lambda rows: hybrid_product(quantize_rows(rows, asymmetric), packed)
 
 
 def vectors(ctx: OpContext, positions: Sequence[int]) -> Array:

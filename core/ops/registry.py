@@ -27,7 +27,9 @@ class Op:
     in it. `pure`: the outputs depend on the inputs alone, so that a node of constants is computed
     once. `view`: the output is the input's elements in the same order, so that both may share
     memory. `of_shapes`: the outputs depend on the shapes of the inputs alone, and are known as soon
-    as these are.
+    as these are. `anew(ctx)` takes the place of `bind` where shapes depend on data, so that such a
+    node is prepared and bound once: its step looks inputs up whenever it runs, checks their shapes
+    and values as `prepare` does, and gives outputs their memory (`ctx.define`, `ctx.publish`).
     """
 
     name: str
@@ -37,6 +39,7 @@ class Op:
     pure: bool
     view: bool
     of_shapes: bool = False
+    anew: Bind | None = None
 
 
 BUILTIN: dict[str, Op] = {}
@@ -51,6 +54,7 @@ def register(
     pure: bool,
     view: bool = False,
     of_shapes: bool = False,
+    anew: Bind | None = None,
 ) -> Callable[[B], B]:
     """A decorator that enters a `bind` into `table` under each of `names`."""
 
@@ -58,7 +62,7 @@ def register(
         for name in names:
             if name in table:
                 raise ValueError(f"operator {name} is registered twice")
-            table[name] = Op(name, prepare, bind, versions, pure, view, of_shapes)
+            table[name] = Op(name, prepare, bind, versions, pure, view, of_shapes, anew)
         return bind
 
     return add
@@ -72,8 +76,9 @@ def op(
     pure: bool = True,
     view: bool = False,
     of_shapes: bool = False,
+    anew: Bind | None = None,
 ) -> Callable[[B], B]:
     """Registers the decorated `bind` under each of `names`: schema names, or custom codes where
     `custom`."""
     table = CUSTOM if custom else BUILTIN
-    return register(table, names, prepare, versions, pure, view, of_shapes)
+    return register(table, names, prepare, versions, pure, view, of_shapes, anew)

@@ -17,19 +17,22 @@ from .registry import Step, op
 Index = tuple[Any, ...]
 
 
-def slice_sizes(ctx: OpContext) -> list[int]:
-    """The output's sizes; -1 runs to the end. Raises OpError for what lies outside, where known."""
+def slice_part(ctx: OpContext) -> tuple[list[int], list[int]]:
+    """(begins, sizes) of the output; begins are 0 where they are neither known nor needed.
+
+    A size of -1 runs to the end. Raises OpError for what lies outside, where known.
+    """
     shape, sizes = ctx.shape(0), vector(ctx, 2)
     require_rank(ctx, 1, 1)
-    fits = len(sizes) == ctx.shape(1)[0] == len(shape)
-    ctx.require(fits, f"begin and size must have {len(shape)} elements, one for each axis")
+    if not len(sizes) == ctx.shape(1)[0] == len(shape):
+        raise OpError(f"begin and size must have {len(shape)} elements, one for each axis")
     begins = vector(ctx, 1) if -1 in sizes or ctx.is_known(1) else [0] * len(shape)
     sizes = [
         n - begin if size == -1 else size
         for n, begin, size in zip(shape, begins, sizes, strict=True)
     ]
     require_inside(begins, sizes, shape)
-    return sizes
+    return begins, sizes
 
 
 def require_inside(begins: Sequence[int], sizes: Sequence[int], shape: Shape) -> None:
@@ -44,14 +47,21 @@ def slice_shape(ctx: OpContext) -> list[Shape]:
     require_inputs(ctx, 3)
     require_same_dtype(ctx, 0)
     ctx.require_dtype(1, TensorType.INT32, TensorType.INT64)
-    return [tuple(slice_sizes(ctx))]
+    return [tuple(slice_part(ctx)[1])]
 
 
-@op("SLICE", prepare=slice_shape, versions=(1, 8))
+def slice_anew(ctx: OpContext) -> Step:
+    def step() -> None:
+        ctx.publish(0, ctx.input(0)[window(*slice_part(ctx))])
+
+    return step
+
+
+@op("SLICE", prepare=slice_shape, versions=(1, 8), anew=slice_anew)
 def slice_(ctx: OpContext) -> Step:
-    x, y, sizes = ctx.input(0), ctx.output(), slice_sizes(ctx)
+    x, y, (begins, sizes) = ctx.input(0), ctx.output(), slice_part(ctx)
     if ctx.is_known(1):
-        source = x[window(vector(ctx, 1), sizes)]
+        source = x[window(begins, sizes)]
         return lambda: np.copyto(y, source)
     begin = ctx.input(1)
 

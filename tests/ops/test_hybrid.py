@@ -40,30 +40,38 @@ def test_products_equal_those_of_litert(depth: int, asymmetric: bool) -> None:
     case = Case("", "FULLY_CONNECTED", inputs, [out(np.float32)], options, version=9)
     expected = oracle.run(write_model(model_of(case)), [x])[0]
     matrix = hybrid_matrix(weights, 0.013, asymmetric)
-    rows = quantize_rows(x, asymmetric, matrix.values.dtype.type)
-    got = hybrid_product(rows, matrix)
+    got = hybrid_product(quantize_rows(x, asymmetric), matrix)
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, expected)
+    for row, wanted in zip(x, expected, strict=True):
+        alone = hybrid_product(quantize_rows(row[None], asymmetric), matrix)
+        np.testing.assert_array_equal(alone, wanted[None])
 
 
 @pytest.mark.parametrize("asymmetric", [False, True])
 def test_rows_lie_within_half_a_step(asymmetric: bool) -> None:
     x = rows_of(40)[:6]
-    values, scales, zero_points = quantize_rows(x, asymmetric)
-    assert values.dtype == np.int8
-    assert scales.dtype == np.float32
-    real = scales[:, None].astype(np.float64) * (values - zero_points[:, None].astype(np.float64))
+    values, scales = quantize_rows(x, asymmetric)
+    assert values.dtype == scales.dtype == np.float32
+    assert np.all(values == np.rint(values))
     slack = 1.001 if not asymmetric else 2.001
-    assert np.all(np.abs(real - x) <= slack * scales[:, None] / 2)
+    assert np.all(np.abs(scales.astype(np.float64) * values - x) <= slack * scales / 2)
     assert scales[3] == 1
     assert not values[3].any()
 
 
-def test_symmetric_rows_have_no_zero_point_and_stay_within_127() -> None:
-    values, _, zero_points = quantize_rows(rows_of(40))
-    assert not zero_points.any()
+def test_symmetric_rows_stay_within_127() -> None:
+    values, _ = quantize_rows(rows_of(40))
     assert values.min() == -127
     assert values.max() == 127
+
+
+def test_asymmetric_rows_hold_0_and_span_255() -> None:
+    """The stored values less the zero point, which is itself within -128..127."""
+    values, _ = quantize_rows(rows_of(40)[:3], asymmetric=True)
+    low, high = values.min(axis=1), values.max(axis=1)
+    assert np.all((low >= -255) & (low <= 0) & (high >= 0) & (high <= 255))
+    assert np.all(np.abs(high - low - 255) <= 1)
 
 
 @pytest.mark.parametrize("asymmetric", [False, True])
@@ -72,18 +80,18 @@ def test_rows_that_are_not_finite_quantise_to_something(value: float, asymmetric
     x = np.ones((2, 9), np.float32)
     x[0, 4] = value
     with np.errstate(all="ignore"):
-        values, scales, zero_points = quantize_rows(x, asymmetric)
-    clean, clean_scales, clean_zero_points = quantize_rows(x[1:], asymmetric)
-    np.testing.assert_array_equal(values[1:], clean)
-    np.testing.assert_array_equal(scales[1:], clean_scales)
-    np.testing.assert_array_equal(zero_points[1:], clean_zero_points)
+        values, scales = quantize_rows(x, asymmetric)
+        alone, alone_scales = quantize_rows(x[:1], asymmetric)
+    clean, clean_scales = quantize_rows(x[1:], asymmetric)
+    np.testing.assert_array_equal(values, np.concatenate([alone, clean]))
+    np.testing.assert_array_equal(scales, np.concatenate([alone_scales, clean_scales]))
 
 
 def test_rows_may_be_empty() -> None:
     for shape in [(0, 4), (3, 0)]:
-        values, scales, zero_points = quantize_rows(np.zeros(shape, np.float32), True)
+        values, scales = quantize_rows(np.zeros(shape, np.float32), True)
         assert values.shape == shape
-        assert scales.shape == zero_points.shape == shape[:1]
+        assert scales.shape == (shape[0], 1)
 
 
 @pytest.mark.parametrize(("depth", "dtype"), [(100, np.float32), (5000, np.float64)])
