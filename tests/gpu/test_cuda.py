@@ -74,7 +74,7 @@ def failing(error: Exception) -> Callable[..., Any]:
 
 def test_without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)
-    with pytest.raises(DelegateLoadError, match=r"needs CuPy: pip install litegpu\[cuda13\]"):
+    with pytest.raises(DelegateLoadError, match=r"needs CuPy: pip install 'litegpu\[cuda13\]'"):
         load_delegate("cuda")
     assert not cuda.finds_gpu()
 

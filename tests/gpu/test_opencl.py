@@ -113,7 +113,7 @@ def test_a_cpu_is_no_default() -> None:
 
 def test_without_pyopencl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyopencl", None)
-    with pytest.raises(DelegateLoadError, match=r"pip install litegpu\[opencl\]"):
+    with pytest.raises(DelegateLoadError, match=r"pip install 'litegpu\[opencl\]'"):
         load_delegate("opencl")
 
 
@@ -128,7 +128,7 @@ def test_without_a_platform(monkeypatch: pytest.MonkeyPatch, refuses: bool) -> N
         return []
 
     monkeypatch.setattr(cl, "get_platforms", platforms)
-    expected = r"OpenCL finds no platform\..*pip install litegpu\[opencl\]"
+    expected = r"OpenCL finds no platform\..*pip install 'litegpu\[opencl\]'"
     with pytest.raises(DelegateLoadError, match=expected):
         load_delegate("opencl")
 
