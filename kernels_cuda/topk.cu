@@ -77,32 +77,8 @@ INLINE int precedes(REGISTER(T) a, int i, REGISTER(T) b, int j) {
   return a > b || (a == b && i < j);
 }
 
-// x: [rows, size]; values, places: [rows, k]. One thread a row, of which there are count: each
-// pass finds what comes next.
-KERNEL top_k_by_passes(const T* RESTRICT x, T* RESTRICT values, PLACE* RESTRICT places, int size,
-                       int k, int count) {
-  int row = THREAD_X;
-  if (row >= count) return;
-  x += row * size;
-  REGISTER(T) last = 0;
-  int last_place = -1;
-  for (int n = 0; n < k; n++) {
-    REGISTER(T) best = 0;
-    int place = -1;
-    for (int i = 0; i < size; i++) {
-      REGISTER(T) value = LOAD(T, x, i);
-      if (n > 0 && !precedes(last, last_place, value, i)) continue;
-      if (place >= 0 && !precedes(value, i, best, place)) continue;
-      best = value;
-      place = i;
-    }
-    last = best;
-    STORE(T, values, row * k + n, last);
-    places[row * k + n] = last_place = place;
-  }
-}
-
-// The same; one thread an element of x, which counts those before it.
+// x: [rows, size]; values, places: [rows, k]. One thread an element of x, of which there are count:
+// it counts those before it.
 KERNEL top_k_by_rank(const T* RESTRICT x, T* RESTRICT values, PLACE* RESTRICT places, int size,
                      int k, int count) {
   int i = THREAD_X;
